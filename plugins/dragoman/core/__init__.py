@@ -1,0 +1,1 @@
+"""The words of the domain. Nothing here knows Airflow, a connector or a format."""

@@ -1,0 +1,112 @@
+"""What travels: batches of records, and the records that could not.
+
+A batch is a ``pyarrow.Table`` plus what it needs to be accounted for. Hidden columns start with an underscore and
+never reach a destination: ``_position`` (where each record stood in the source) and ``_rid`` (which record an output
+comes from).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+
+__all__ = ["POSITION", "RID", "ReadBatch", "ReadEnd", "Refused", "Reject", "position_of", "visible"]
+
+POSITION = "_position"
+RID = "_rid"
+ORIGIN = b"dragoman:origin"
+FIRST = b"dragoman:first"
+
+
+@dataclass
+class Reject:
+    """One record (or output) that is not delivered, and why.
+
+    ``original`` is the record as JSON text in the source's own words, or the raw line where it could not be read;
+    ``mapped`` is the output as JSON text where it got that far; ``answer`` is the target's own answer.
+    ``stage`` is ``read``, ``translate`` or ``deliver``; ``rid`` is the record's id within the run, -1 if unreadable.
+    """
+
+    code: str
+    message: str
+    stage: str
+    field: str = ""
+    position: str = ""
+    original: str | None = None
+    mapped: str | None = None
+    answer: str | None = None
+    rid: int = -1
+
+
+@dataclass
+class ReadBatch:
+    """Records as one piece of a source gave them.
+
+    ``table``: staged columns (see ``fieldtype``), and optionally ``_position``: int64 (a line, an index) or string
+    (said whole). Without it the records stand at ``first``, ``first + 1``, … of ``origin``.
+    ``rejects``: unreadable records; ``read`` counts them in. ``filtered``: dropped duplicates, counted in by reason.
+    """
+
+    table: pa.Table
+    origin: str = ""
+    first: int = 1
+    rejects: list[Reject] = field(default_factory=list)
+    filtered: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def read(self) -> int:
+        """Records read: handed on, unreadable and dropped."""
+        return int(self.table.num_rows) + len(self.rejects) + sum(self.filtered.values())
+
+
+@dataclass
+class ReadEnd:
+    """The source's own word that it has been read to its end; a reading without it is red.
+
+    ``cursor``: the position to go on from next time, as JSON-able values in the source's own text, or None.
+    ``marks``: things that must not be read again (path -> fingerprint), committed with the closed run.
+    ``nothing_new``: no record is no fault (an incremental read, a pattern that matched no new file).
+    """
+
+    cursor: Mapping[str, Any] | None = None
+    marks: Mapping[str, str] = field(default_factory=dict)
+    nothing_new: bool = False
+
+
+@dataclass(frozen=True)
+class Refused:
+    """One output that a destination refused on its own, by its row in the table that was sent (0-based)."""
+
+    row: int
+    code: str
+    message: str
+    field: str = ""
+    answer: str = ""
+
+
+def with_origin(batch: ReadBatch) -> pa.Table:
+    """The batch's table with its origin in the schema's metadata, as it is staged."""
+    metadata = dict(batch.table.schema.metadata or {})
+    metadata |= {ORIGIN: batch.origin.encode(), FIRST: str(batch.first).encode()}
+    return batch.table.replace_schema_metadata(metadata)
+
+
+def position_of(table: pa.Table, row: int) -> str:
+    """Where a staged record stood in its source: ``orders.csv:17``, or the text that the source gave."""
+    metadata = table.schema.metadata or {}
+    origin = metadata.get(ORIGIN, b"").decode()
+    if POSITION in table.column_names:
+        value = table.column(POSITION)[row].as_py()
+        if isinstance(value, str):
+            return value
+    else:
+        value = int(metadata.get(FIRST, b"1")) + row
+    return f"{origin}:{value}" if origin else str(value)
+
+
+def visible(table: pa.Table) -> pa.Table:
+    """The table without its hidden columns."""
+    return table.select([name for name in table.column_names if name not in (POSITION, RID)])

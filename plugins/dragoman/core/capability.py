@@ -1,0 +1,35 @@
+"""What a connector can do, as data: the steps, the check and the pages branch on this, never on a name."""
+
+from __future__ import annotations
+
+import msgspec
+
+__all__ = ["DestinationCan", "SourceCan"]
+
+
+class SourceCan(msgspec.Struct, frozen=True, kw_only=True):
+    """What a source can do.
+
+    ``files``: it gives files, whose records a format reads. ``cursor``: incremental reads by a column.
+    ``freeze``: a frozen upper bound. ``streams``: several streams by one definition.
+    """
+
+    files: bool = False
+    cursor: bool = False
+    freeze: bool = False
+    streams: bool = True
+
+
+class DestinationCan(msgspec.Struct, frozen=True, kw_only=True):
+    """What a destination can do.
+
+    ``files``: it takes files, whose bytes a format writes. ``modes``: of append, upsert, replace, delete.
+    ``visible``: whether a run is visible whole (``run``) or batch by batch (``batch``).
+    ``create``: it makes a missing table. ``single_writer``: two runs at once cannot write.
+    """
+
+    files: bool = False
+    modes: tuple[str, ...] = ("append",)
+    visible: str = "run"
+    create: bool = True
+    single_writer: bool = False

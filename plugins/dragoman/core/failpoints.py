@@ -1,0 +1,78 @@
+"""Named places where a test may kill, break or delay the program: one before and after every commit point.
+
+``DRAGOMAN_FAILPOINT=name:nth:action`` arms one: at its nth passing (1-based) the action ``kill`` (SIGKILL to this
+process), ``raise`` (a ``RetriableError``) or ``sleep`` (an hour, in which a test may kill from outside) is done.
+Unarmed, a failpoint costs one comparison.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from typing import NamedTuple
+
+from dragoman.core.errors import ConfigError, RetriableError
+
+__all__ = ["FAILPOINTS", "Failpoint", "failpoint"]
+
+
+class Failpoint(NamedTuple):
+    """``where`` names the module, ``when`` the moment."""
+
+    name: str
+    where: str
+    when: str
+
+
+FAILPOINTS: dict[str, Failpoint] = {
+    point.name: point
+    for point in (
+        Failpoint("run.opened", "steps/open.py", "the run is in the ledger, its copy of the integration is stored"),
+        Failpoint("extract.batch.written", "stage/store.py", "a batch is written aside, not yet renamed"),
+        Failpoint("extract.batch.renamed", "stage/store.py", "a batch has its name, the ledger does not know it"),
+        Failpoint("extract.batch.recorded", "steps/extract.py", "a batch is in the ledger"),
+        Failpoint("extract.sealed", "steps/extract.py", "a source is read to its end and sealed in the ledger"),
+        Failpoint("translate.batch.done", "steps/deliver.py", "a batch is translated, not yet delivered"),
+        Failpoint("translate.set.recorded", "steps/translate.py", "a whole-set translation is staged and recorded"),
+        Failpoint("deliver.batch.sent", "steps/deliver.py", "a batch is sent, its transaction is open"),
+        Failpoint("deliver.prepared", "steps/deliver.py", "counts and rejects are in the ledger, nothing is committed"),
+        Failpoint("deliver.committed", "steps/deliver.py", "the destination has committed, the ledger does not know"),
+        Failpoint("deliver.recorded", "steps/deliver.py", "the ledger knows that the destination has committed"),
+        Failpoint("files.published", "connectors/files/destination.py", "one finished file has its final name"),
+        Failpoint("reconcile.judged", "steps/reconcile.py", "the accounting is checked, the run is still open"),
+        Failpoint("reconcile.closed", "steps/reconcile.py", "verdict and cursors are committed"),
+    )
+}
+
+_ARMED = os.environ.get("DRAGOMAN_FAILPOINT", "")
+_passed = 0
+
+
+def failpoint(name: str) -> None:
+    """Pass a named place; does nothing unless the environment armed exactly this one."""
+    if not _ARMED:
+        return
+    _strike(FAILPOINTS[name].name)
+
+
+def _strike(name: str) -> None:
+    global _passed  # noqa: PLW0603 - one armed failpoint per process is the whole state
+    wanted, _, rest = _ARMED.partition(":")
+    nth, _, action = rest.partition(":")
+    if wanted not in FAILPOINTS or action not in {"kill", "raise", "sleep"} or not nth.isdigit():
+        raise ConfigError(
+            "failpoint.unknown",
+            f"DRAGOMAN_FAILPOINT={_ARMED} is not name:nth:action with a known name and kill, raise or sleep",
+            next_step="dragoman failpoints",
+        )
+    if wanted != name:
+        return
+    _passed += 1
+    if _passed != int(nth):
+        return
+    if action == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if action == "sleep":
+        time.sleep(3600)
+    raise RetriableError("failpoint.raised", f"failpoint {name} was told to raise")

@@ -1,0 +1,182 @@
+"""The ports: what a connector offers to the steps, and what it may ask for.
+
+A connector's module ``dragoman/connectors/<name>/source.py`` has ``open_source(connection, options) -> RecordSource |
+FileSource`` and ``destination.py`` has ``open_destination(connection, options) -> RecordDestination |
+FileDestination``. ``connection`` is None where the manifest needs none; ``options`` are checked against the manifest
+and have their defaults. What the two sides can do stands in the manifest (``capability.py``), and the steps branch on
+that. Errors are those of ``errors.py``: ``RetriableError`` for what may pass, ``FatalError`` for what cannot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO, Protocol
+
+import pyarrow as pa
+
+from dragoman.core.batch import ReadBatch, ReadEnd, Refused
+
+__all__ = [
+    "DeliverRequest",
+    "DeliverySession",
+    "FileDestination",
+    "FileDraft",
+    "FileSource",
+    "ReadRequest",
+    "RecordDestination",
+    "RecordSource",
+    "SourceFile",
+]
+
+
+@dataclass(frozen=True)
+class ReadRequest:
+    """One stream's reading.
+
+    ``cursor``: what the last closed run committed (``ReadEnd.cursor``), None at the first run.
+    ``bound``: what ``freeze`` gave when the run was opened; the same for every try of the run.
+    ``marks``: looks up marks of earlier runs by key (a path); empty string where there is none.
+    """
+
+    stream: str = ""
+    cursor: Mapping[str, Any] | None = None
+    bound: Mapping[str, Any] | None = None
+    marks: Callable[[str], str] = field(default=lambda _key: "")
+    batch_rows: int = 65_536
+    allow_empty: bool = False
+
+
+class RecordSource(Protocol):
+    """A source of records (a database, an API)."""
+
+    def freeze(self, request: ReadRequest) -> Mapping[str, Any] | None:
+        """The upper bound of this run, read once when it opens; None where the source cannot freeze one."""
+        ...
+
+    def read(self, request: ReadRequest) -> Iterator[ReadBatch | ReadEnd]:
+        """Batches, and last a ``ReadEnd``."""
+        ...
+
+    def close(self) -> None:
+        """Give back what was opened; called once, always."""
+        ...
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """One file to read: its path as people know it, its size in bytes, and what tells whether it changed."""
+
+    path: str
+    size: int
+    stamp: str
+    open: Callable[[], BinaryIO]
+
+
+class FileSource(Protocol):
+    """A source of files, whose records a format reads."""
+
+    def files(self, request: ReadRequest) -> Iterator[SourceFile]:
+        """The files to read now, in the order of their paths; the marks of earlier runs are honoured here."""
+        ...
+
+    def mark(self, file: SourceFile, sha256: str) -> str:
+        """The mark to keep for a file that was read to its end."""
+        ...
+
+    def after_close(self, paths: list[str]) -> None:
+        """The run that read these is closed: move them where ``after:`` says. Safe to call twice."""
+        ...
+
+    def close(self) -> None:
+        """Give back what was opened; called once, always."""
+        ...
+
+
+@dataclass(frozen=True)
+class DeliverRequest:
+    """One run's delivery. ``schema``: the output columns (``fieldtype``), without hidden ones.
+
+    ``token``: the fencing token; the destination's transaction refuses (``FatalError`` ``lease.fenced``) when it has
+    seen a higher one. ``cursors``: JSON text that the destination keeps with its last delivery.
+    """
+
+    integration: str
+    delivery: str
+    run_id: str
+    token: int
+    schema: pa.Schema
+    mode: str
+    key: tuple[str, ...] = ()
+    create: bool = True
+    cursors: str = "{}"
+
+
+class DeliverySession(Protocol):
+    """One run's delivery in progress; nothing is visible at the destination before ``commit``."""
+
+    def applied(self) -> bool:
+        """Whether the destination already holds this run's delivery (an earlier try committed it)."""
+        ...
+
+    def write(self, batch_id: str, outputs: pa.Table) -> list[Refused]:
+        """Send one batch; rows that the destination refuses for their data come back, the others are in."""
+        ...
+
+    def commit(self) -> None:
+        """Make all of it visible, together with the proof of delivery."""
+        ...
+
+    def close(self) -> None:
+        """Roll back what is not committed and give back what was opened; called once, always."""
+        ...
+
+
+class RecordDestination(Protocol):
+    """A destination of records."""
+
+    def deliver(self, request: DeliverRequest) -> DeliverySession:
+        """Begin."""
+        ...
+
+    def last_token(self, integration: str, delivery: str) -> int:
+        """The highest fencing token the destination has seen for this delivery; 0 where it has seen none."""
+        ...
+
+    def close(self) -> None:
+        """Give back what was opened; called once, always."""
+        ...
+
+
+class FileDraft(Protocol):
+    """A file being written aside."""
+
+    stream: BinaryIO
+
+    def publish(self) -> None:
+        """fsync, and give it its final name; safe to call again after a kill between the two."""
+        ...
+
+    def discard(self) -> None:
+        """Remove what was written aside."""
+        ...
+
+
+class FileDestination(Protocol):
+    """A destination of files, whose bytes a format writes."""
+
+    def draft(self, path: str, run_id: str) -> FileDraft:
+        """Begin a file at ``path`` (placeholders already filled in), confined to the connection's root."""
+        ...
+
+    def existing(self, path: str) -> BinaryIO | None:
+        """What stands at ``path`` now, or None."""
+        ...
+
+    def published(self, path: str, run_id: str) -> bool:
+        """Whether this very run has already given ``path`` its content."""
+        ...
+
+    def close(self) -> None:
+        """Give back what was opened; called once, always."""
+        ...
