@@ -1,0 +1,62 @@
+# Everything a person or a machine does here. `make` alone explains itself from the comments behind the targets.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+BIN := .venv/bin
+export AIRFLOW__CORE__LOAD_EXAMPLES := False
+
+.PHONY: help setup demo stop test check lint unit contract airflow registry docs lock clean
+
+help: ## Show this
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: .venv/.stamp ## Make .venv from the lock (quick when nothing has changed)
+
+.venv/.stamp: requirements.txt pyproject.toml scripts/setup
+	@scripts/setup
+	@touch $@
+
+demo: setup ## Start PostgreSQL, an API and Airflow here, and run three integrations
+	@$(BIN)/python -m demo start
+
+stop: ## End everything that the demo started
+	@if [ -x $(BIN)/python ]; then $(BIN)/python -m demo stop; else echo "nothing was ever started here"; fi
+
+test: setup ## Run every test suite, each with its budget of seconds
+	@$(BIN)/python scripts/suites.py unit contract airflow
+
+check: setup ## Lint, types, layers, and whether generated files are fresh
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m dragoman.language.build_registry --check
+	$(BIN)/python scripts/codes.py --check
+
+lint: setup ## Mend what ruff can mend by itself
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+unit: setup ## Only the unit tests (budget 60 s)
+	@$(BIN)/python scripts/suites.py unit
+
+contract: setup ## Only the contract tests: connectors against real systems
+	@$(BIN)/python scripts/suites.py contract
+
+airflow: setup ## Only the tests inside Airflow (budget 240 s)
+	@$(BIN)/python scripts/suites.py airflow
+
+registry: setup ## Write plugins/dragoman/registry.json from the manifests
+	$(BIN)/python -m dragoman.language.build_registry
+
+docs: registry ## Write the generated pages under docs/
+	$(BIN)/python scripts/codes.py
+
+lock: setup ## Resolve pyproject.toml anew into requirements.txt, with hashes
+	$(BIN)/uv pip compile pyproject.toml --extra fab --extra celery --group dev --universal --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --no-annotate --upgrade --custom-compile-command "make lock" \
+	  --quiet --output-file requirements.txt
+	@! grep -n '://' requirements.txt || { echo "the lock must name no host"; exit 1; }
+
+clean: stop ## Remove .venv, the demo's state and caches
+	rm -rf .venv .demo .mypy_cache .ruff_cache .import_linter_cache build dist plugins/*.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,53 @@
+"""Run test suites one after the other and hold each against its budget of seconds.
+
+A suite over its budget is said so; one over twice its budget fails, so that the habit of quick tests cannot rot.
+Exit code 0: every suite passed.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+TOP = Path(__file__).resolve().parent.parent
+BUDGETS = {"unit": 60.0, "contract": 120.0, "airflow": 240.0}
+NO_TESTS = 5
+
+
+def run(suite: str) -> tuple[str, float, bool]:
+    """The suite's verdict in words, its seconds, and whether it passed."""
+    with tempfile.TemporaryDirectory(prefix=f"dragoman-{suite}-") as scratch:
+        environment = {key: value for key, value in os.environ.items() if not key.startswith("DRAGOMAN_")}
+        environment |= {"AIRFLOW_HOME": f"{scratch}/airflow", "DRAGOMAN_HOME": f"{scratch}/dragoman"}
+        command = [sys.executable, "-m", "pytest", f"tests/{suite}", "--durations=5", "--durations-min=1.0"]
+        began = time.monotonic()
+        code = subprocess.run(command, cwd=TOP, env=environment, stdin=subprocess.DEVNULL, check=False).returncode
+        seconds = time.monotonic() - began
+    if code == NO_TESTS:
+        return "no test was found", seconds, False
+    if code:
+        return "failed", seconds, False
+    if seconds > 2 * BUDGETS[suite]:
+        return "passed, but took over twice its budget", seconds, False
+    return "passed" if seconds <= BUDGETS[suite] else "passed, over its budget", seconds, True
+
+
+def main(suites: list[str]) -> int:
+    """Run the named suites, all of them even if one fails."""
+    results = {}
+    for suite in suites:
+        sys.stdout.write(f"== {suite}\n")
+        sys.stdout.flush()
+        results[suite] = run(suite)
+    sys.stdout.write("\n")
+    for suite, (verdict, seconds, _) in results.items():
+        sys.stdout.write(f"{suite:<10}{seconds:6.1f} s of {BUDGETS[suite]:.0f} s  {verdict}\n")
+    return 0 if all(passed for *_, passed in results.values()) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:] or list(BUDGETS)))
