@@ -7,6 +7,7 @@ object with ``conn_type, host, login, password, schema, port, extra``.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -14,7 +15,15 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from dragoman.core.errors import ConfigError
 
-__all__ = ["Connection", "ConnectionStore", "parse_connection"]
+__all__ = [
+    "Connection",
+    "ConnectionStore",
+    "EnvironmentConnections",
+    "from_fields",
+    "parse_connection",
+    "unknown_connection",
+    "variable_of",
+]
 
 _SAME_TYPE = {"postgresql": "postgres", "postgres+psycopg": "postgres", "https": "http", "fs": "file", "local": "file"}
 
@@ -137,4 +146,36 @@ def _bad(conn_id: str, why: str) -> ConfigError:
         "connection.malformed",
         f"connection {conn_id!r} cannot be read: {why}",
         next_step=f"set AIRFLOW_CONN_{conn_id.upper()} to a URI such as postgresql://user:pass@host:5432/db",
+    )
+
+
+class EnvironmentConnections:
+    """Connections from ``AIRFLOW_CONN_<ID>``, as Airflow itself reads them first."""
+
+    def get(self, conn_id: str) -> Connection:
+        """The connection of that id; ``ConfigError`` ``connection.unknown`` where no variable holds one."""
+        found = self.find(conn_id)
+        if found is None:
+            raise unknown_connection(conn_id, "Airflow's own store was not asked here")
+        return found
+
+    @staticmethod
+    def find(conn_id: str) -> Connection | None:
+        """The connection, or None."""
+        text = os.environ.get(variable_of(conn_id))
+        return parse_connection(conn_id, text) if text else None
+
+
+def variable_of(conn_id: str) -> str:
+    """The environment variable that holds a connection."""
+    return f"AIRFLOW_CONN_{conn_id.upper()}"
+
+
+def unknown_connection(conn_id: str, elsewhere: str) -> ConfigError:
+    """The error that lists every place that was searched."""
+    return ConfigError(
+        "connection.unknown",
+        f"connection {conn_id!r} was not found: the environment has no {variable_of(conn_id)}, and {elsewhere}",
+        next_step=f"export {variable_of(conn_id)}='postgresql://user:pass@host:5432/db' (or file:///data/inbox, …), "
+        f"or: airflow connections add {conn_id} --conn-uri '…'",
     )

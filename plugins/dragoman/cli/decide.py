@@ -1,0 +1,40 @@
+"""``dragoman resume|accept|abandon RUN``: what a person decides about a held or failed run."""
+
+from __future__ import annotations
+
+import argparse
+
+from dragoman.cli.connections import connection_store
+from dragoman.cli.output import emit, emit_json
+from dragoman.cli.run import run_and_print
+from dragoman.core.home import integrations_folder
+from dragoman.language import find_flow
+from dragoman.steps.decide import abandon, accept, find_run, resume
+from dragoman.steps.report import summary
+from dragoman.steps.workplace import open_workplace
+
+__all__ = ["add_arguments", "run"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """``RUN`` is a run's id, as ``dragoman runs`` lists it."""
+    parser.add_argument("run_id", metavar="RUN", help="the run's id, as dragoman runs lists it")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do what was decided, and finish the run where it goes on."""
+    place = open_workplace(connection_store())
+    try:
+        found = find_run(place, args.run_id)
+        if args.verb == "abandon":
+            report = abandon(place, found)
+            emit_json(report) if args.json else emit(summary(report))
+            return 0
+        flow = find_flow(found.integration, integrations_folder())
+        if args.verb == "resume":
+            resume(flow, place, found)
+        else:
+            accept(place, found)
+        return run_and_print(flow, place, as_json=args.json, only_finish=True)
+    finally:
+        place.close()

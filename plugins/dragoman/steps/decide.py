@@ -1,0 +1,69 @@
+"""What a person decides about a held or failed run: resume, accept, abandon. Each is written to the audit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dragoman.core.errors import ConfigError, FatalError
+from dragoman.core.flow import Flow
+from dragoman.ledger.rows import Run
+from dragoman.steps.report import report_of
+from dragoman.steps.work import committed, pinned_flow, repin
+from dragoman.steps.workplace import Workplace
+
+__all__ = ["abandon", "accept", "find_run", "resume"]
+
+
+def find_run(place: Workplace, run_id: str) -> Run:
+    """The run of that id; ``ConfigError`` where the ledger has none."""
+    run = place.ledger.run(run_id)
+    if run is None:
+        raise ConfigError("run.unknown", f"the ledger knows no run {run_id!r}", next_step="dragoman runs")
+    return run
+
+
+def resume(flow: Flow, place: Workplace, run: Run) -> None:
+    """Let a held or failed run go on by today's mapping (a new pinned copy)."""
+    _must_be(run, "held", "failed")
+    if committed(place, run.run_id):
+        raise FatalError(
+            "run.partly_delivered",
+            f"a delivery of run {run.run_id} is committed or in flight; another mapping would mix two versions in one run",
+            next_step=f"dragoman run {run.integration} finishes it by its own version",
+        )
+    with place.ledger.take_lease(run.integration) as lease:
+        adopted = place.ledger.adopt_run(run.run_id, lease.token)
+        place.ledger.audit(place.actor, "resume", run.run_id, f"{run.digest} -> {flow.digest}")
+        repin(flow, pinned_flow(place, run), place, lease, adopted)
+
+
+def accept(place: Workplace, run: Run) -> None:
+    """Let a held run deliver its good records and keep its rejects, whatever its limit says."""
+    _must_be(run, "held")
+    with place.ledger.take_lease(run.integration) as lease:
+        place.ledger.accept_run(run.run_id, lease.token)
+        place.ledger.audit(place.actor, "accept", run.run_id, run.error)
+
+
+def abandon(place: Workplace, run: Run) -> dict[str, Any]:
+    """Give a run up; its cursors stay where they were, so the next run reads its records again."""
+    _must_be(run, "held", "failed", "open")
+    if committed(place, run.run_id):
+        raise FatalError(
+            "run.partly_delivered",
+            f"a delivery of run {run.run_id} may have been committed; reading its records again would deliver them twice",
+            next_step=f"dragoman run {run.integration} finishes it",
+        )
+    with place.ledger.take_lease(run.integration) as lease:
+        place.ledger.abandon_run(run.run_id, lease.token)
+        place.ledger.audit(place.actor, "abandon", run.run_id, run.error)
+    return report_of(place, run.run_id)
+
+
+def _must_be(run: Run, *states: str) -> None:
+    if run.closed or run.state not in states:
+        raise ConfigError(
+            "run.wrong_state",
+            f"run {run.run_id} of {run.integration} is {'closed, ' if run.closed else ''}{run.state}; expected {' or '.join(states)}",
+            next_step=f"dragoman runs {run.integration}",
+        )

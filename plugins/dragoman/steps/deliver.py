@@ -1,0 +1,250 @@
+"""Deliver: translate each sealed batch and send it, all of a run in one transaction of the destination.
+
+The order of the commits is the guarantee. Counts and rejects go to the ledger first (``prepared``), then the
+destination commits rows and proof together, then the ledger learns of it (``done``). A try that finds a prepared
+delivery asks the destination: if it holds this run's proof nothing is sent again, else all of it is sent anew.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+
+from dragoman.core.batch import visible
+from dragoman.core.errors import FatalError
+from dragoman.core.failpoints import failpoint
+from dragoman.core.flow import DeliverySpec, Flow
+from dragoman.core.ports import DeliverRequest, DeliverySession, FileDestination, RecordDestination
+from dragoman.steps.chain import Chain, Made, root_of
+from dragoman.steps.components import opened_destination
+from dragoman.steps.encode import encode
+from dragoman.steps.kinds import observed
+from dragoman.steps.limit import allowed_rejects, over_at_once
+from dragoman.steps.prefetch import Prefetch
+from dragoman.steps.rejects import RejectLog, explain_positions, refused_rejects
+from dragoman.steps.staged import StagedBatch, staged_batches
+from dragoman.steps.work import Work, at_work
+from dragoman.steps.workplace import Workplace
+
+__all__ = ["deliver", "deliver_node", "judge_translations"]
+
+
+def deliver(flow: Flow, place: Workplace, node: str, *, run_id: str = "", trigger: str = "") -> dict[str, Any]:
+    """Deliver one delivery of the open run from its stage."""
+    with at_work(flow, place, run_id=run_id, trigger=trigger) as work:
+        spec = work.delivery(node)
+        if work.closed or spec is None:
+            return work.facts() if work.closed else work.unknown(node)
+        deliver_node(work, spec)
+        return work.facts(spec.input, node)
+
+
+def deliver_node(work: Work, delivery: DeliverySpec, live: Iterable[StagedBatch] | None = None) -> None:
+    """Deliver one delivery, unless it is done. ``live`` are batches that are sealed as they come, while reading."""
+    if work.node_state(delivery.node) == "done":
+        return
+    if live is None:
+        judge_translations(work)
+    _Delivery(work, delivery).run(live)
+
+
+def judge_translations(work: Work) -> None:
+    """Where there are several deliveries, translate everything once before any of them commits, and judge the limit."""
+    if len(work.flow.deliveries) == 1:
+        return
+    for delivery in work.flow.deliveries:
+        if work.node_state(delivery.input):
+            continue
+        tally = _Tally(work)
+        with _made(work, delivery.input, None) as (batches, _chain):
+            for made in batches:
+                tally.add(made)
+        tally.seal()
+    rejected = sum(row.counts.get("rejected", 0) for row in work.place.ledger.nodes(work.run_id))
+    if not work.run.accepted and rejected > allowed_rejects(work.flow.policy, work.read_so_far()):
+        raise work.held(rejected, work.read_so_far(), RejectLog(work.stage, "judge", "none"), "judge")
+
+
+@dataclass
+class _Tally:
+    """Counts and rejects of the translations that a pass goes through, node by node."""
+
+    work: Work
+    counts: dict[str, Counter[str]] = field(default_factory=dict)
+    logs: dict[str, RejectLog] = field(default_factory=dict)
+
+    def add(self, made: Made) -> None:
+        for node, counts in made.counts.items():
+            self.counts.setdefault(node, Counter()).update(counts)
+            log = self.logs.setdefault(node, RejectLog(self.work.stage, node, "translate"))
+            log.add(made.rejects[node])
+
+    @property
+    def rejected(self) -> int:
+        return sum(log.count for log in self.logs.values())
+
+    def seal(self, nodes: Iterable[str] = ()) -> None:
+        for node in {*nodes, *self.counts}:
+            if self.work.node_state(node):
+                continue
+            log = self.logs.get(node) or RejectLog(self.work.stage, node, "translate")
+            log.flush()
+            counts = {"in": 0, "passed": 0, "rejected": 0, "filtered": 0, "outputs": 0} | dict(self.counts.get(node, {}))
+            self.work.place.ledger.seal_node(
+                self.work.run_id, self.work.token, node, "translation", counts, rejects=log.rows
+            )
+
+
+class _Delivery:
+    """One delivery of one run, from its first batch to its commit."""
+
+    def __init__(self, work: Work, spec: DeliverySpec) -> None:
+        self.work = work
+        self.spec = spec
+        self.tally = _Tally(work)
+        self.log = RejectLog(work.stage, spec.node, "deliver")
+        self.counts: Counter[str] = Counter({"in": 0, "delivered": 0, "rejected": 0, "in_doubt": 0})
+        self.session: DeliverySession | None = None
+        self.applied = False
+
+    def run(self, live: Iterable[StagedBatch] | None) -> None:
+        with opened_destination(self.spec, self.work.place.connections) as destination:
+            try:
+                self._send(destination, live)
+                self._commit()
+            finally:
+                if self.session is not None:
+                    self.session.close()
+
+    def _send(self, destination: RecordDestination | FileDestination, live: Iterable[StagedBatch] | None) -> None:
+        work, node = self.work, self.spec.node
+        with _made(work, self.spec.input, live) as (batches, chain):
+            for made in batches:
+                self.tally.add(made)
+                failpoint("translate.batch.done")
+                outputs = made.shares[node]
+                self.counts["in"] += outputs.num_rows
+                if outputs.num_rows:
+                    session = self._open(destination, chain().schema)
+                    if not self.applied:
+                        self._write(session, made, outputs)
+                failpoint("deliver.batch.sent")
+                rejects = self.tally.rejected + self.log.count
+                if not work.run.accepted and over_at_once(work.flow.policy, rejects, self.counts["in"] + rejects):
+                    self._hold(rejects)
+                work.place.progress("deliver", self.counts["in"])
+            if self.session is None and self.spec.mode == "replace" and not self._nothing_new():
+                self._open(destination, chain().schema)
+
+    def _open(self, destination: RecordDestination | FileDestination, schema: pa.Schema) -> DeliverySession:
+        if self.session is not None:
+            return self.session
+        work, spec = self.work, self.spec
+        if hasattr(destination, "last_token"):
+            seen = destination.last_token(work.flow.integration, spec.node)
+            if seen >= work.token:
+                work.lease.raise_above(seen)
+        request = DeliverRequest(
+            integration=work.flow.integration,
+            delivery=spec.node,
+            run_id=work.run_id,
+            token=work.token,
+            schema=schema,
+            mode=spec.mode,
+            key=spec.key,
+            create=spec.create,
+        )
+        if hasattr(destination, "draft"):
+            self.session = encode(destination, request, spec.options, spec.format)
+        else:
+            self.session = destination.deliver(request)
+        self.applied = self.session.applied()
+        return self.session
+
+    def _write(self, session: DeliverySession, made: Made, outputs: pa.Table) -> None:
+        refused = session.write(made.batch.batch_id, visible(outputs))
+        self.counts["delivered"] += outputs.num_rows - len(refused)
+        if refused:
+            rejects = refused_rejects(refused, outputs)
+            self.log.add(explain_positions(rejects, made.batch.table, made.batch.rid_base))
+            self.counts["rejected"] += len(refused)
+
+    def _commit(self) -> None:
+        work, node, ledger = self.work, self.spec.node, self.work.place.ledger
+        if self.applied:
+            if work.node_state(node) != "prepared":
+                raise FatalError(
+                    "deliver.proof_without_record",
+                    f"the destination of {node!r} holds the proof of run {work.run_id}, of which the ledger knows nothing",
+                    next_step=f"the ledger is older than the destination: dragoman abandon {work.run_id}, then run again",
+                )
+        else:
+            self._judge()
+            self.log.flush()
+            ledger.prepare_node(
+                work.run_id, work.token, node, "delivery", dict(self.counts), rejects=self.log.rows
+            )
+            failpoint("deliver.prepared")
+            if self.session is not None:
+                self.session.commit()
+            failpoint("deliver.committed")
+        self.tally.seal(self._chain_nodes())
+        ledger.finish_node(work.run_id, work.token, node)
+        failpoint("deliver.recorded")
+
+    def _judge(self) -> None:
+        work = self.work
+        rows = [row for row in work.place.ledger.nodes(work.run_id) if row.node not in self.tally.counts]
+        before = sum(row.counts.get("rejected", 0) for row in rows if row.node != self.spec.node)
+        rejects = before + self.tally.rejected + self.log.count
+        if not work.run.accepted and rejects > allowed_rejects(work.flow.policy, work.read_so_far()):
+            self._hold(rejects)
+
+    def _hold(self, rejects: int) -> None:
+        log = RejectLog(self.work.stage, self.spec.node, "held")
+        for one in (*self.tally.logs.values(), self.log):
+            one.flush()
+            log.rows.extend(one.rows)
+        raise self.work.held(rejects, max(self.work.read_so_far(), self.counts["in"] + rejects), log, self.spec.node)
+
+    def _chain_nodes(self) -> list[str]:
+        nodes, node = [], self.spec.input
+        while (spec := self.work.translation(node)) is not None and not spec.is_set:
+            nodes.append(node)
+            node = spec.inputs[0]
+        return nodes
+
+    def _nothing_new(self) -> bool:
+        row = self.work.node_row(root_of(self.work, self.spec.input))
+        return row is not None and bool(row.counts.get("nothing_new", 0))
+
+
+@contextmanager
+def _made(
+    work: Work, node: str, live: Iterable[StagedBatch] | None
+) -> Iterator[tuple[Iterator[Made], Callable[[], Chain]]]:
+    """The outputs of a translation, made ahead in a thread; and its chain, which is compiled at the first batch."""
+    chain: Chain | None = None
+    root = root_of(work, node)
+
+    def compiled(schema: pa.Schema | None = None) -> Chain:
+        nonlocal chain
+        if chain is None:
+            kinds: Mapping[str, str] = {}
+            if live is None:
+                schema, kinds = observed(work, root)
+            chain = Chain(work, node, schema if schema is not None else pa.schema([]), kinds)
+        return chain
+
+    def make(batches: Iterable[StagedBatch]) -> Iterator[Made]:
+        for batch in batches:
+            yield compiled(batch.table.schema).apply(batch)
+
+    source = staged_batches(work, root) if live is None else live
+    with Prefetch(source, name="stage") as sealed, Prefetch(make(sealed), name="translate") as made:
+        yield made, compiled

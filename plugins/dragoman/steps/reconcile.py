@@ -1,0 +1,73 @@
+"""Reconcile: do what is still lacking, check that every record is accounted for, move the cursors, close."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dragoman.core.errors import FatalError
+from dragoman.core.failpoints import failpoint
+from dragoman.core.flow import Flow
+from dragoman.steps.accounting import judge
+from dragoman.steps.components import opened_source, source_can
+from dragoman.steps.deliver import deliver_node
+from dragoman.steps.extract import extract_stream
+from dragoman.steps.report import report_of
+from dragoman.steps.translate import translate_node
+from dragoman.steps.work import Work, at_work
+from dragoman.steps.workplace import Workplace
+
+__all__ = ["close", "finish", "reconcile"]
+
+
+def reconcile(flow: Flow, place: Workplace, *, run_id: str = "", trigger: str = "") -> dict[str, Any]:
+    """Finish and close the run; returns its report. A red run raises after its verdict is written."""
+    with at_work(flow, place, run_id=run_id, trigger=trigger) as work:
+        if not work.closed:
+            finish(work)
+            close(work)
+        return report_of(place, work.run_id)
+
+
+def finish(work: Work) -> None:
+    """Do every step that this run has not done yet; each knows its own state, so nothing is done twice."""
+    for source in work.flow.sources:
+        for stream in source.streams:
+            extract_stream(work, source, stream)
+    for translation in work.flow.translations:
+        translate_node(work, translation)
+    for delivery in work.flow.deliveries:
+        deliver_node(work, delivery)
+
+
+def close(work: Work) -> None:
+    """Check the accounting and write the verdict; cursors move only with a green one, in the same transaction."""
+    ledger = work.place.ledger
+    rows = {row.node: row for row in ledger.nodes(work.run_id)}
+    verdict = judge(work.flow, {name: row.counts for name, row in rows.items()})
+    failpoint("reconcile.judged")
+    if not verdict.balanced:
+        raise FatalError(
+            "run.unbalanced",
+            f"run {work.run_id} does not balance: " + "; ".join(verdict.faults),
+            next_step=f"this is a fault of the program: report it with the output of: dragoman runs {work.flow.integration} --json",
+        )
+    counted = [stream.node for stream in work.flow.streams if not stream.lookup_only]
+    nothing = all(rows[node].counts.get("nothing_new", 0) for node in counted)
+    state = "in_doubt" if verdict.figures["in_doubt"] else "nothing_new" if nothing else "done"
+    ledger.close_run(work.run_id, work.token, state, verdict.figures)
+    work.run = ledger.run(work.run_id) or work.run
+    failpoint("reconcile.closed")
+    after_close(work)
+
+
+def after_close(work: Work) -> None:
+    """What sources do once their records are safe: files are moved where ``after:`` says."""
+    for source in work.flow.sources:
+        if not source_can(source).files:
+            continue
+        for stream in source.streams:
+            row = work.node_row(stream.node)
+            if row is None or not row.marks:
+                continue
+            with opened_source(source, stream, work.place.connections) as opened:
+                opened.after_close(sorted(row.marks))  # type: ignore[union-attr]  # a source of files

@@ -1,0 +1,113 @@
+"""Rejected records on their way into the ledger: each with its original, its position and its reason.
+
+Payloads go to files of the stage in portions; only what the index needs stays in memory. A run that rejects without
+end is given up early (``Flood``): it is over its limit already and only the first ones are kept.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+
+from dragoman.core.batch import POSITION, RID, Refused, Reject, position_of
+from dragoman.core.fieldtype import words_of
+from dragoman.ledger.rows import RejectRow
+from dragoman.stage.store import RunStage
+
+__all__ = ["RejectLog", "original_of", "refused_rejects"]
+
+_PORTION = 2_000
+
+
+@dataclass
+class RejectLog:
+    """Collects the rejects of one node of one run."""
+
+    stage: RunStage
+    node: str
+    name: str
+    rows: list[RejectRow] = field(default_factory=list)
+    _waiting: list[Reject] = field(default_factory=list)
+    _portions: int = 0
+
+    def add(self, rejects: list[Reject]) -> None:
+        """Take them in; payloads are written aside as soon as there are enough."""
+        self._waiting.extend(rejects)
+        if len(self._waiting) >= _PORTION:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what waits."""
+        if not self._waiting:
+            return
+        sealed = self.stage.write_rejects(self.node, f"{self.name}-{self._portions:05d}", self._waiting)
+        self.rows.extend(
+            RejectRow(
+                code=reject.code,
+                field=reject.field,
+                message=reject.message,
+                stage=reject.stage,
+                position=reject.position,
+                rid=reject.rid,
+                path=sealed.path,
+                sha256=sealed.sha256,
+                at=at,
+            )
+            for at, reject in enumerate(self._waiting)
+        )
+        self._portions += 1
+        self._waiting = []
+
+    @property
+    def count(self) -> int:
+        """How many there are so far."""
+        return len(self.rows) + len(self._waiting)
+
+
+def original_of(table: pa.Table, row: int) -> str:
+    """A staged record as a JSON object; texts in the source's own words, raw JSON tokens as they came."""
+    parts = []
+    for name in table.column_names:
+        if name in (POSITION, RID):
+            continue
+        value = table.column(name)[row].as_py()
+        raw = words_of(table.schema.field(name)) == "json" and value is not None
+        parts.append(f"{json.dumps(name, ensure_ascii=False)}: {value if raw else _token(value)}")
+    return "{" + ", ".join(parts) + "}"
+
+
+def explain_positions(rejects: list[Reject], table: pa.Table, rid_base: int) -> list[Reject]:
+    """Fill in where the rejected records stood and what they were, from the staged batch they come from."""
+    for reject in rejects:
+        row = reject.rid - rid_base
+        if 0 <= row < table.num_rows:
+            reject.position = reject.position or position_of(table, row)
+            reject.original = reject.original if reject.original is not None else original_of(table, row)
+    return rejects
+
+
+def refused_rejects(refused: list[Refused], outputs: pa.Table) -> list[Reject]:
+    """What a destination refused, as rejects of the stage ``deliver``."""
+    rids = outputs.column(RID) if RID in outputs.column_names else None
+    made = []
+    for one in refused:
+        rid = rids[one.row].as_py() if rids is not None else -1
+        made.append(
+            Reject(
+                code=one.code,
+                message=one.message,
+                stage="deliver",
+                field=one.field,
+                mapped=original_of(outputs, one.row),
+                answer=one.answer or None,
+                rid=rid if isinstance(rid, int) else -1,
+            )
+        )
+    return made
+
+
+def _token(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str)

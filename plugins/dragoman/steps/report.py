@@ -1,0 +1,54 @@
+"""The report of a run: what ``dragoman run --json``, the task log and the asset event say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dragoman.ledger.rows import Run
+from dragoman.steps.accounting import FIGURES
+from dragoman.steps.workplace import Workplace
+
+__all__ = ["report_of", "summary"]
+
+
+def report_of(place: Workplace, run_id: str) -> dict[str, Any]:
+    """The run's five figures, its nodes, its state and why it is red, as JSON-able values."""
+    run = place.ledger.run(run_id)
+    if run is None:
+        return {"run_id": run_id, "state": "unknown"}
+    nodes = {row.node: {"kind": row.kind, "state": row.state, **row.counts} for row in place.ledger.nodes(run_id)}
+    return {
+        "integration": run.integration,
+        "run_id": run.run_id,
+        "state": run.state,
+        **_figures(run, nodes),
+        "balanced": run.closed and run.state in {"done", "nothing_new", "in_doubt"},
+        "seconds": round(run.seconds, 3),
+        "tries": run.tries,
+        "nodes": nodes,
+        "error": {"code": run.error_code, "message": run.error} if run.error else None,
+    }
+
+
+def _figures(run: Run, nodes: dict[str, dict[str, Any]]) -> dict[str, int]:
+    if run.figures:
+        return {figure: run.figures.get(figure, 0) for figure in FIGURES}
+    return {
+        figure: sum(counts.get(figure, 0) for counts in nodes.values() if isinstance(counts.get(figure, 0), int))
+        for figure in FIGURES
+    }
+
+
+def summary(report: dict[str, Any]) -> str:
+    """The report as a small text table."""
+    lines = [
+        f"{report['integration']}: {report['state']} in {report['seconds']} s (run {report['run_id']})",
+        "  ".join(f"{figure} {report[figure]}" for figure in FIGURES),
+    ]
+    lines += [
+        f"  {name:<24} " + "  ".join(f"{key} {value}" for key, value in counts.items() if key not in {"kind", "nothing_new"})
+        for name, counts in report["nodes"].items()
+    ]
+    if report.get("error"):
+        lines.append(f"{report['error']['message']}")
+    return "\n".join(lines)

@@ -1,0 +1,100 @@
+"""Translate: whole-set translations (``sql:``, ``python:``) need all their input, so their outputs are staged.
+
+Field maps are not computed here: they are a pure function of a sealed batch and are computed in the stream of the
+delivery (``chain.py``).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pyarrow as pa
+
+from dragoman.core.batch import visible
+from dragoman.core.failpoints import failpoint
+from dragoman.core.flow import Flow, TranslationSpec
+from dragoman.steps.chain import Chain, root_of, route_outputs
+from dragoman.steps.kinds import observed
+from dragoman.steps.rejects import RejectLog
+from dragoman.steps.staged import staged_batches
+from dragoman.steps.work import Work, at_work
+from dragoman.steps.workplace import Workplace
+from dragoman.translation.engine import SetInput, SetTranslator
+
+__all__ = ["translate", "translate_node"]
+
+_ROWS = 65_536
+
+
+def translate(flow: Flow, place: Workplace, node: str, *, run_id: str = "", trigger: str = "") -> dict[str, Any]:
+    """Compute one whole-set translation of the open run and stage its outputs."""
+    with at_work(flow, place, run_id=run_id, trigger=trigger) as work:
+        spec = work.translation(node)
+        if work.closed or spec is None:
+            return work.facts() if work.closed else work.unknown(node)
+        translate_node(work, spec)
+        return work.facts(node)
+
+
+def translate_node(work: Work, spec: TranslationSpec) -> None:
+    """Compute it, unless it is no whole-set translation or an earlier try has."""
+    if not spec.is_set or work.node_state(spec.node):
+        return
+    ledger = work.place.ledger
+    ledger.drop_batches(work.run_id, work.token, spec.node)
+    work.stage.drop(spec.node)
+    translator = SetTranslator(
+        spec, memory=work.flow.policy.memory, timeout=work.flow.policy.timeout
+    )
+    result = translator.apply({node: _input(work, node) for node in spec.inputs})
+    log = RejectLog(work.stage, spec.node, "translate")
+    log.add(result.rejects)
+    log.flush()
+    filtered = sum(result.filtered.values())
+    counts: Counter[str] = Counter(
+        {
+            "in": result.records_in,
+            "passed": result.passed,
+            "filtered": filtered,
+            "rejected": result.records_in - result.passed - filtered,
+            "outputs": result.outputs.num_rows,
+        }
+    )
+    counts.update({f"filtered.{reason}": number for reason, number in result.filtered.items()})
+    for seq, start in enumerate(range(0, result.outputs.num_rows, _ROWS)):
+        outputs = result.outputs.slice(start, _ROWS)
+        route_outputs(work, spec.node, outputs, counts)
+        sealed = work.stage.seal(spec.node, seq, outputs)
+        ledger.record_batch(work.run_id, work.token, spec.node, seq, sealed)
+    ledger.seal_node(work.run_id, work.token, spec.node, "translation", dict(counts), rejects=log.rows)
+    failpoint("translate.set.recorded")
+
+
+def _input(work: Work, node: str) -> SetInput:
+    schema, kinds = observed(work, root_of(work, node))
+    stream = work.stream(node)
+    return SetInput(
+        name=_table_name(work, node),
+        schema=schema,
+        kinds=kinds,
+        timezone=stream.timezone if stream else "",
+        batches=_tables(work, node),
+    )
+
+
+def _tables(work: Work, node: str) -> Iterator[tuple[int, pa.Table]]:
+    """The records of an input, each table with the id of its first record."""
+    spec = work.translation(node)
+    if spec is None or spec.is_set:
+        for batch in staged_batches(work, node):
+            yield batch.rid_base, visible(batch.table)
+        return
+    chain = Chain(work, node, *observed(work, root_of(work, node)))
+    for batch in staged_batches(work, root_of(work, node)):
+        yield batch.rid_base, visible(chain.apply(batch).outputs)
+
+
+def _table_name(work: Work, node: str) -> str:
+    return node

@@ -1,0 +1,237 @@
+"""A run in hand: the lease, the run, its pinned copy of the integration, its stage.
+
+Each task or command takes the lease anew and goes on with the unfinished run, if there is one, under that run's own
+copy of the integration; only a run that failed before anything was committed, and whose integration was corrected
+since, is taken up by the corrected copy (it reads again where the source was what changed).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import msgspec
+
+from dragoman.core import clock
+from dragoman.core.errors import DragomanError, FatalError
+from dragoman.core.failpoints import failpoint
+from dragoman.core.flow import DeliverySpec, Flow, SourceSpec, StreamSpec, TranslationSpec
+from dragoman.ledger.lease import Lease
+from dragoman.ledger.rows import NodeRow, Run
+from dragoman.stage.store import RunStage
+from dragoman.steps.rejects import RejectLog
+from dragoman.steps.workplace import Workplace
+
+__all__ = ["Held", "Work", "at_work"]
+
+_PINNED = "flow.json"
+
+
+class Held(FatalError):
+    """The run is over its reject limit; nothing more is delivered until a person decides."""
+
+
+class Work:
+    """One run in the hands of one holder of the lease."""
+
+    def __init__(self, flow: Flow, place: Workplace, lease: Lease, run: Run) -> None:
+        self.flow = flow
+        self.place = place
+        self.lease = lease
+        self.run = run
+        self.read_limit: int | None = None
+        """For a preview: how many records of each source are read at most."""
+        self.stage: RunStage = place.stage.run(flow.integration, run.run_id)
+
+    @property
+    def run_id(self) -> str:
+        """The run's id."""
+        return self.run.run_id
+
+    @property
+    def token(self) -> int:
+        """The fencing token of this holder."""
+        return self.lease.token
+
+    @property
+    def closed(self) -> bool:
+        """Whether the run was closed meanwhile: then there is nothing to do."""
+        return self.run.closed
+
+    def source(self, name: str) -> SourceSpec | None:
+        """The source of that name; None where the copy that the run keeps has none."""
+        return next((source for source in self.flow.sources if source.name == name), None)
+
+    def translation(self, node: str) -> TranslationSpec | None:
+        """The translation of that node, or None."""
+        return next((spec for spec in self.flow.translations if spec.node == node), None)
+
+    def delivery(self, node: str) -> DeliverySpec | None:
+        """The delivery of that node, or None."""
+        return next((spec for spec in self.flow.deliveries if spec.node == node), None)
+
+    def stream(self, node: str) -> StreamSpec | None:
+        """The stream of that node, or None where the node is a translation."""
+        return next((stream for stream in self.flow.streams if stream.node == node), None)
+
+    def node_index(self, node: str) -> int:
+        """A node's number within the flow, as record ids use it."""
+        names = [stream.node for stream in self.flow.streams]
+        names += [translation.node for translation in self.flow.translations]
+        return names.index(node)
+
+    def node_row(self, node: str) -> NodeRow | None:
+        """What the ledger knows of a node."""
+        return self.place.ledger.node(self.run_id, node)
+
+    def node_state(self, node: str) -> str:
+        """``sealed``, ``prepared``, ``done``, or empty."""
+        row = self.node_row(node)
+        return row.state if row else ""
+
+    def read_so_far(self) -> int:
+        """Records read by the sources that count."""
+        rows = (self.node_row(stream.node) for stream in self.flow.streams if not stream.lookup_only)
+        return sum(row.counts.get("read", 0) for row in rows if row)
+
+    def facts(self, *nodes: str) -> dict[str, Any]:
+        """Plain facts for a log and for XCom."""
+        counts = {node: row.counts for node in nodes if (row := self.node_row(node))}
+        said: dict[str, Any] = {"integration": self.flow.integration, "run_id": self.run_id, "nodes": counts}
+        if self.closed:
+            said["note"] = (
+                f"run {self.run_id} is closed ({self.run.state}); nothing is done again. "
+                "To send rejected records again use dragoman replay; to read anew start a new run"
+            )
+        return said
+
+    def unknown(self, node: str) -> dict[str, Any]:
+        """The facts of a task that the copy the run keeps does not know: it does nothing."""
+        note = f"run {self.run_id} keeps another version of {self.flow.integration}, which has no {node!r}: nothing to do"
+        return {**self.facts(), "note": note}
+
+    def held(self, rejects: int, read: int, log: RejectLog, node: str) -> Held:
+        """Hold the run: over its limit. The rejects so far are kept; returns the error to raise."""
+        log.flush()
+        self.place.ledger.hold_run(self.run_id, self.token, node, log.rows, _over(rejects, read))
+        return held_error(self.flow.integration, self.run_id, _over(rejects, read))
+
+
+def held_error(integration: str, run_id: str, why: str) -> Held:
+    """What a new run says while one is held, with the three commands."""
+    return Held(
+        "run.held",
+        f"run {run_id} of {integration} is held: {why}",
+        next_step=f"dragoman rejects {integration} --run {run_id}; then one of: dragoman resume {run_id} "
+        f"(after correcting the mapping) | dragoman accept {run_id} (deliver the good records) | dragoman abandon {run_id}",
+    )
+
+
+def _over(rejects: int, read: int) -> str:
+    return f"{rejects} of {read} records were rejected, over its limit"
+
+
+@contextmanager
+def at_work(flow: Flow, place: Workplace, *, run_id: str = "", trigger: str = "") -> Iterator[Work]:
+    """Take the lease, open or take up the run, and give the lease back at the end.
+
+    ``run_id`` names the run that an earlier task of the same DAG run opened; ``trigger`` is that DAG run's id, by
+    which a task that was cleared finds its run again. What goes wrong inside is written to the run, then raised.
+    """
+    with place.ledger.take_lease(flow.integration) as lease:
+        work = _take_up(flow, place, lease, run_id=run_id, trigger=trigger)
+        try:
+            yield work
+        except Held:
+            raise
+        except DragomanError as error:
+            _note_failure(work, error.code, str(error))
+            raise
+        except Exception as error:
+            _note_failure(work, "run.unexpected", f"{type(error).__name__}: {error}")
+            raise
+
+
+def _note_failure(work: Work, code: str, text: str) -> None:
+    if work.closed or code in {"lease.lost", "lease.fenced"}:
+        return
+    work.place.ledger.fail_run(work.run_id, work.token, code, text)
+
+
+def _take_up(flow: Flow, place: Workplace, lease: Lease, *, run_id: str, trigger: str) -> Work:
+    ledger = place.ledger
+    run = ledger.run(run_id) if run_id else (ledger.run_of_trigger(flow.integration, trigger) if trigger else None)
+    if run is not None and run.closed:
+        return Work(find_pinned(place, run) or flow, place, lease, run)
+    run = run or ledger.unfinished_run(flow.integration)
+    if run is None:
+        return _open(flow, place, lease, trigger)
+    if run.state == "held":
+        raise held_error(flow.integration, run.run_id, run.error)
+    return _adopt(flow, place, lease, run)
+
+
+def _open(flow: Flow, place: Workplace, lease: Lease, trigger: str) -> Work:
+    run_id = clock.new_run_id()
+    place.stage.run(flow.integration, run_id).pin(pinned_files(flow))
+    run = place.ledger.open_run(flow.integration, run_id, lease.token, flow.digest, trigger=trigger)
+    failpoint("run.opened")
+    return Work(flow, place, lease, run)
+
+
+def _adopt(flow: Flow, place: Workplace, lease: Lease, run: Run) -> Work:
+    pinned = pinned_flow(place, run)
+    adopted = place.ledger.adopt_run(run.run_id, lease.token)
+    corrected = run.state == "failed" and pinned.digest != flow.digest and not committed(place, run.run_id)
+    if corrected:
+        return repin(flow, pinned, place, lease, adopted)
+    return Work(pinned, place, lease, adopted)
+
+
+def repin(flow: Flow, pinned: Flow, place: Workplace, lease: Lease, run: Run) -> Work:
+    """Take a run up by today's copy of its integration; what the edit touched of the stage is dropped."""
+    stage = place.stage.run(flow.integration, run.run_id)
+    stage.pin(pinned_files(flow))
+    keep = () if flow.sources != pinned.sources else tuple(stream.node for stream in flow.streams)
+    place.ledger.repin_run(run.run_id, lease.token, flow.digest, keep=keep)
+    place.ledger.audit(place.actor, "repin", run.run_id, f"{pinned.digest} -> {flow.digest}")
+    return Work(flow, place, lease, place.ledger.run(run.run_id) or run)
+
+
+def committed(place: Workplace, run_id: str) -> bool:
+    """Whether any destination has, or may have, taken something of the run."""
+    return any(row.kind == "delivery" for row in place.ledger.nodes(run_id))
+
+
+def pinned_files(flow: Flow) -> dict[str, bytes]:
+    """The files that a run keeps of its integration: the compiled form (with all that it names) and the YAML."""
+    return {_PINNED: msgspec.json.encode(flow), "integration.yaml": flow.text.encode()}
+
+
+def pinned_flow(place: Workplace, run: Run) -> Flow:
+    """The copy of its integration that a run keeps; ``FatalError`` where the stage has lost it."""
+    pinned = find_pinned(place, run)
+    if pinned is None:
+        raise FatalError(
+            "run.copy_missing",
+            f"run {run.run_id} has no copy of its integration in the stage {place.stage.url}",
+            next_step="point DRAGOMAN_STAGE or DRAGOMAN_HOME to the folder it was staged in, "
+            f"or: dragoman abandon {run.run_id}",
+        )
+    return pinned
+
+
+def find_pinned(place: Workplace, run: Run) -> Flow | None:
+    files = place.stage.run(run.integration, run.run_id).pinned()
+    if _PINNED not in files:
+        return None
+    try:
+        return msgspec.json.decode(files[_PINNED], type=Flow)
+    except msgspec.DecodeError as error:
+        raise FatalError(
+            "run.copy_unreadable",
+            f"the copy of its integration that run {run.run_id} keeps cannot be read: {error}",
+            next_step=f"dragoman abandon {run.run_id}",
+        ) from error
+
