@@ -1,0 +1,41 @@
+"""The ledger: what happened, what is known, where to go on.
+
+Every write of a run is one transaction that first checks the run's fencing token, so a process that was taken over
+can change nothing any more.
+"""
+
+from __future__ import annotations
+
+from dragoman.ledger.database import Database
+from dragoman.ledger.history import History
+from dragoman.ledger.lease import Lease, Leases
+from dragoman.ledger.nodes import Nodes
+from dragoman.ledger.positions import Positions
+from dragoman.ledger.records import AuditRow, BatchRow, GoodCopy, NodeRow, RejectRow, Run
+from dragoman.ledger.runs import Runs
+from dragoman.ledger.schema import prepare_schema
+
+__all__ = ["AuditRow", "BatchRow", "GoodCopy", "Lease", "Ledger", "NodeRow", "RejectRow", "Run", "open_ledger"]
+
+
+class Ledger(Leases, Runs, Nodes, Positions, History):
+    """An open ledger; its methods may be called from several threads."""
+
+    @property
+    def single_machine(self) -> bool:
+        """Whether it is a file, which serves the workers of one machine only."""
+        return self._db.sqlite
+
+    def close(self) -> None:
+        """Give its connections back."""
+        self._db.close()
+
+
+def open_ledger(url: str) -> Ledger:
+    """Open ``sqlite:///path`` or ``postgresql://…``; a new one is made, an older one migrated.
+
+    ``FatalError`` ``ledger.newer`` for one that a later version wrote.
+    """
+    database = Database(url)
+    prepare_schema(database)
+    return Ledger(database)

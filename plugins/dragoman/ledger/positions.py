@@ -1,0 +1,76 @@
+"""Cursors and marks: where the next run begins. They move only when a run is closed."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from dragoman.ledger import tables
+from dragoman.ledger.part import Part
+
+__all__ = ["Positions", "commit_positions"]
+
+_AT_ONCE = 500
+
+
+class Positions(Part):
+    """Reading cursors and marks."""
+
+    def cursor(self, integration: str, node: str) -> Any:
+        """The committed cursor of a source's node, or None."""
+        table = tables.cursor
+        query = sa.select(table.c.value).where(table.c.integration == integration, table.c.node == node)
+        with self._db.read() as connection:
+            text = connection.execute(query).scalar()
+        return None if text is None else json.loads(text)
+
+    def mark(self, integration: str, node: str, key: str) -> str:
+        """One mark; empty where there is none."""
+        table = tables.mark
+        query = sa.select(table.c.value).where(
+            table.c.integration == integration, table.c.node == node, table.c.key == key
+        )
+        with self._db.read() as connection:
+            return str(connection.execute(query).scalar() or "")
+
+    def marks(self, integration: str, node: str) -> dict[str, str]:
+        """All marks of a node, by key."""
+        table = tables.mark
+        query = sa.select(table.c.key, table.c.value).where(table.c.integration == integration, table.c.node == node)
+        with self._db.read() as connection:
+            return {row.key: row.value for row in connection.execute(query)}
+
+
+def commit_positions(connection: Connection, integration: str, run_id: str) -> None:
+    """Move the cursors and set the marks that the nodes of a run brought along."""
+    query = sa.select(tables.node.c.node, tables.node.c.cursor, tables.node.c.marks)
+    for row in connection.execute(query.where(tables.node.c.run_id == run_id)).all():
+        if row.cursor is not None:
+            table = tables.cursor
+            connection.execute(table.delete().where(table.c.integration == integration, table.c.node == row.node))
+            connection.execute(
+                table.insert().values(integration=integration, node=row.node, value=row.cursor, run_id=run_id)
+            )
+        marks: dict[str, str] = json.loads(row.marks)
+        if marks:
+            _set_marks(connection, integration, row.node, run_id, marks)
+
+
+def _set_marks(connection: Connection, integration: str, node: str, run_id: str, marks: dict[str, str]) -> None:
+    table = tables.mark
+    keys = list(marks)
+    for at in range(0, len(keys), _AT_ONCE):
+        some = keys[at : at + _AT_ONCE]
+        connection.execute(
+            table.delete().where(table.c.integration == integration, table.c.node == node, table.c.key.in_(some))
+        )
+    connection.execute(
+        table.insert(),
+        [
+            {"integration": integration, "node": node, "key": key, "value": value, "run_id": run_id}
+            for key, value in marks.items()
+        ],
+    )

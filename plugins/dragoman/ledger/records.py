@@ -1,0 +1,115 @@
+"""What the ledger gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+__all__ = ["UNFINISHED", "AuditRow", "BatchRow", "GoodCopy", "NodeRow", "RejectRow", "Run"]
+
+UNFINISHED = ("open", "failed", "held")
+"""States of a run that goes on later, as long as it is not closed."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run. A run without ``closed_at`` is unfinished; one that was given up is ``failed`` and closed."""
+
+    run_id: str
+    integration: str
+    state: str
+    tries: int
+    token: int
+    digest: str
+    cursors: Mapping[str, Any]
+    """Per node: the committed cursor that the run began with."""
+    bounds: Mapping[str, Any]
+    """Per node: the frozen upper bound, the same for every try."""
+    figures: Mapping[str, Any]
+    error_code: str
+    error: str
+    opened_at: datetime
+    closed_at: datetime | None
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing of it goes on later."""
+        return self.closed_at is not None
+
+
+@dataclass(frozen=True)
+class BatchRow:
+    """One sealed batch; ``path`` and ``sha256`` are what ``Stage.load`` takes."""
+
+    run_id: str
+    node: str
+    seq: int
+    path: str
+    sha256: str
+    rows: int
+    size: int
+    origin: str
+
+    @property
+    def batch_id(self) -> str:
+        """``<run_id>/<node>/<seq>``."""
+        return f"{self.run_id}/{self.node}/{self.seq:05d}"
+
+
+@dataclass(frozen=True)
+class NodeRow:
+    """One node's account. ``state`` is sealed, prepared or done; ``cursor`` and ``marks`` move when the run closes."""
+
+    run_id: str
+    node: str
+    kind: str
+    state: str
+    counts: Mapping[str, int]
+    cursor: Any
+    marks: Mapping[str, str]
+    changed_at: datetime
+
+
+@dataclass(frozen=True)
+class RejectRow:
+    """The index entry of a reject; its payload is row ``row`` of the stage file ``path``.
+
+    What the caller need not say (``run_id``, ``node``, ``integration``) the ledger fills in.
+    """
+
+    code: str
+    message: str
+    stage: str
+    path: str
+    sha256: str
+    row: int
+    field: str = ""
+    position: str = ""
+    rid: int = -1
+    run_id: str = ""
+    node: str = ""
+    integration: str = ""
+    state: str = "open"
+
+
+@dataclass(frozen=True)
+class AuditRow:
+    """Who did what, when, to which run."""
+
+    at: datetime
+    who: str
+    what: str
+    run_id: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class GoodCopy:
+    """The last good copy of an integration file and what it names."""
+
+    file: str
+    digest: str
+    files: Mapping[str, bytes] = field(repr=False)
+    saved_at: datetime

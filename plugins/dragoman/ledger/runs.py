@@ -1,0 +1,139 @@
+"""Runs: opened, taken over by a later try, failed or held, and closed once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from dragoman.core import clock
+from dragoman.ledger import tables
+from dragoman.ledger.part import Part, check_fence, fenced_run, packed, unknown_run
+from dragoman.ledger.positions import commit_positions
+from dragoman.ledger.records import UNFINISHED, Run
+
+__all__ = ["Runs"]
+
+_NEWEST_FIRST = (tables.run.c.opened_at.desc(), tables.run.c.run_id.desc())
+
+
+class Runs(Part):
+    """Runs and their states."""
+
+    def open_run(
+        self,
+        integration: str,
+        token: int,
+        digest: str,
+        *,
+        run_id: str = "",
+        cursors: Mapping[str, Any] | None = None,
+        bounds: Mapping[str, Any] | None = None,
+    ) -> Run:
+        """Open a new run. ``cursors`` and ``bounds`` are JSON-able, by node; ``run_id`` is made where not given."""
+        values: dict[str, Any] = {
+            "run_id": run_id or clock.new_run_id(),
+            "integration": integration,
+            "state": "open",
+            "tries": 1,
+            "token": token,
+            "digest": digest,
+            "cursors": packed(cursors or {}),
+            "bounds": packed(bounds or {}),
+            "figures": "{}",
+            "error_code": "",
+            "error": "",
+            "opened_at": clock.now(),
+        }
+        with self._db.write() as connection:
+            check_fence(connection, integration, token)
+            connection.execute(tables.run.insert().values(values))
+            return _run(connection, values["run_id"])
+
+    def adopt_run(self, run_id: str, token: int, *, digest: str | None = None) -> Run:
+        """Go on with an unfinished run: one more try, state open again; ``digest`` names a new pinned copy."""
+        values: dict[str, Any] = {"tries": tables.run.c.tries + 1, "token": token, "state": "open"}
+        values |= {"error_code": "", "error": ""} | ({"digest": digest} if digest else {})
+        with self._db.write() as connection:
+            fenced_run(connection, run_id, token)
+            _change(connection, run_id, values)
+            return _run(connection, run_id)
+
+    def run(self, run_id: str) -> Run:
+        """The run; ``FatalError`` ``run.unknown``."""
+        with self._db.read() as connection:
+            return _run(connection, run_id)
+
+    def unfinished_run(self, integration: str) -> Run | None:
+        """The newest run that is open, failed or held and not closed."""
+        query = (
+            sa.select(tables.run)
+            .where(tables.run.c.integration == integration)
+            .where(tables.run.c.state.in_(UNFINISHED), tables.run.c.closed_at.is_(None))
+            .order_by(*_NEWEST_FIRST)
+            .limit(1)
+        )
+        with self._db.read() as connection:
+            row = connection.execute(query).one_or_none()
+        return None if row is None else _of(row)
+
+    def runs(self, integration: str | None = None, limit: int = 20) -> list[Run]:
+        """The newest runs, of one integration or of all."""
+        query = sa.select(tables.run).order_by(*_NEWEST_FIRST).limit(limit)
+        if integration is not None:
+            query = query.where(tables.run.c.integration == integration)
+        with self._db.read() as connection:
+            return [_of(row) for row in connection.execute(query)]
+
+    def fail_run(self, run_id: str, token: int, code: str, message: str) -> None:
+        """The try ended with an error; the run stays unfinished."""
+        self._set(run_id, token, {"state": "failed", "error_code": code, "error": message})
+
+    def hold_run(self, run_id: str, token: int, figures: Mapping[str, Any], code: str, message: str) -> None:
+        """Too many rejects: the run waits for a person (resume, accept, abandon)."""
+        values = {"state": "held", "figures": packed(figures), "error_code": code, "error": message}
+        self._set(run_id, token, values)
+
+    def close_run(
+        self,
+        run_id: str,
+        token: int,
+        state: str,
+        figures: Mapping[str, Any],
+        *,
+        error_code: str = "",
+        error: str = "",
+        move_cursors: bool,
+    ) -> Run:
+        """The verdict, and with ``move_cursors`` the cursors and marks of all its nodes, in one transaction."""
+        values = {"state": state, "figures": packed(figures), "error_code": error_code, "error": error}
+        with self._db.write() as connection:
+            integration = fenced_run(connection, run_id, token)
+            if move_cursors:
+                commit_positions(connection, integration, run_id)
+            _change(connection, run_id, values | {"closed_at": clock.now()})
+            return _run(connection, run_id)
+
+    def _set(self, run_id: str, token: int, values: dict[str, Any]) -> None:
+        with self._db.write() as connection:
+            fenced_run(connection, run_id, token)
+            _change(connection, run_id, values)
+
+
+def _change(connection: Connection, run_id: str, values: Mapping[str, Any]) -> None:
+    connection.execute(tables.run.update().where(tables.run.c.run_id == run_id).values(values))
+
+
+def _run(connection: Connection, run_id: str) -> Run:
+    row = connection.execute(sa.select(tables.run).where(tables.run.c.run_id == run_id)).one_or_none()
+    if row is None:
+        raise unknown_run(run_id)
+    return _of(row)
+
+
+def _of(row: sa.Row[Any]) -> Run:
+    values = dict(row._mapping)
+    return Run(**values | {name: json.loads(values[name]) for name in ("cursors", "bounds", "figures")})

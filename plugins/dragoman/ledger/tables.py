@@ -1,0 +1,186 @@
+"""The ledger's tables. ``migrations/`` brings an older ledger here; a test proves that both agree.
+
+Names begin with ``dragoman_``, so that the ledger may share a database. JSON is kept as text: it is read whole, never
+searched. Payloads of records are never here, only where in the stage they lie.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    DateTime,
+    Dialect,
+    Float,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
+from sqlalchemy.types import TypeDecorator
+
+__all__ = [
+    "REVISIONS",
+    "audit",
+    "batch",
+    "cursor",
+    "good_copy",
+    "lease",
+    "mark",
+    "metadata",
+    "node",
+    "reject",
+    "run",
+    "version",
+]
+
+REVISIONS = ("0001",)
+"""The schema's revisions in their order; the last one is what this program needs."""
+
+
+class Moment(TypeDecorator[datetime]):
+    """A moment with its offset; SQLite keeps it as text in UTC."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """To UTC."""
+        return value.astimezone(UTC) if value is not None else None
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """With UTC as its offset, whatever the database's session says."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+metadata = MetaData()
+
+_Id = BigInteger().with_variant(Integer, "sqlite")
+
+version = Table("dragoman_version", metadata, Column("version_num", String(32), primary_key=True))
+
+run = Table(
+    "dragoman_run",
+    metadata,
+    Column("run_id", String(64), primary_key=True),
+    Column("integration", String(250), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("token", BigInteger, nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("cursors", Text, nullable=False),
+    Column("bounds", Text, nullable=False),
+    Column("figures", Text, nullable=False),
+    Column("error_code", String(64), nullable=False),
+    Column("error", Text, nullable=False),
+    Column("opened_at", Moment, nullable=False),
+    Column("closed_at", Moment),
+    Index("dragoman_run_of", "integration", "opened_at"),
+)
+
+batch = Table(
+    "dragoman_batch",
+    metadata,
+    Column("run_id", String(64), primary_key=True),
+    Column("node", String(250), primary_key=True),
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("path", Text, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("rows", BigInteger, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("origin", Text, nullable=False),
+)
+
+node = Table(
+    "dragoman_node",
+    metadata,
+    Column("run_id", String(64), primary_key=True),
+    Column("node", String(250), primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("counts", Text, nullable=False),
+    Column("cursor", Text),
+    Column("marks", Text, nullable=False),
+    Column("changed_at", Moment, nullable=False),
+)
+
+cursor = Table(
+    "dragoman_cursor",
+    metadata,
+    Column("integration", String(250), primary_key=True),
+    Column("node", String(250), primary_key=True),
+    Column("value", Text, nullable=False),
+    Column("run_id", String(64), nullable=False),
+)
+
+mark = Table(
+    "dragoman_mark",
+    metadata,
+    Column("integration", String(250), primary_key=True),
+    Column("node", String(250), primary_key=True),
+    Column("key", String(1000), primary_key=True),
+    Column("value", Text, nullable=False),
+    Column("run_id", String(64), nullable=False),
+)
+
+lease = Table(
+    "dragoman_lease",
+    metadata,
+    Column("integration", String(250), primary_key=True),
+    Column("token", BigInteger, nullable=False),
+    Column("host", String(255), nullable=False),
+    Column("machine", String(255), nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("started", String(64), nullable=False),
+    Column("taken_at", Float, nullable=False),
+    Column("expires_at", Float, nullable=False),
+)
+
+reject = Table(
+    "dragoman_reject",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("integration", String(250), nullable=False),
+    Column("run_id", String(64), nullable=False),
+    Column("node", String(250), nullable=False),
+    Column("code", String(64), nullable=False),
+    Column("field", Text, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("stage", String(16), nullable=False),
+    Column("position", Text, nullable=False),
+    Column("rid", BigInteger, nullable=False),
+    Column("path", Text, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("row", Integer, nullable=False),
+    Column("state", String(16), nullable=False),
+    Index("dragoman_reject_of_run", "run_id", "node"),
+    Index("dragoman_reject_open", "integration", "state"),
+)
+
+audit = Table(
+    "dragoman_audit",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("at", Moment, nullable=False),
+    Column("who", String(250), nullable=False),
+    Column("what", String(64), nullable=False),
+    Column("run_id", String(64), nullable=False),
+    Column("detail", Text, nullable=False),
+    Index("dragoman_audit_of_run", "run_id"),
+)
+
+good_copy = Table(
+    "dragoman_good_copy",
+    metadata,
+    Column("file", String(1000), primary_key=True),
+    Column("digest", String(64), nullable=False),
+    Column("content", LargeBinary, nullable=False),
+    Column("saved_at", Moment, nullable=False),
+)

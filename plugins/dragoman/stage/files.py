@@ -1,0 +1,218 @@
+"""Where stage files lie: a local folder with the guarantees of its file system, or any fsspec URL.
+
+``write`` returns only when the content is durable under its name. Paths are relative to the stage's root, with ``/``.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+from dragoman.core.errors import ConfigError, FatalError, RetriableError
+
+__all__ = ["LocalFiles", "RemoteFiles", "StageFiles", "files_at"]
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+class StageFiles(Protocol):
+    """The few things that the stage asks of a file store."""
+
+    def write(self, path: str, content: memoryview, before_name: Callable[[], None]) -> None:
+        """Make ``content`` durable as ``path``; ``before_name`` is called when it is written but has no name yet."""
+        ...
+
+    def read(self, path: str) -> bytes:
+        """The whole content; ``FatalError`` ``stage.missing`` where there is none."""
+        ...
+
+    def names(self, folder: str) -> list[str]:
+        """The names of the files in a folder, sorted; empty where the folder does not exist."""
+        ...
+
+    def remove(self, folder: str) -> None:
+        """Remove a folder and all it holds; nothing happens where it does not exist."""
+        ...
+
+
+def files_at(url: str) -> StageFiles:
+    """The file store of a stage's URL: a path, ``file://…``, or what fsspec knows (``s3://bucket/prefix``)."""
+    scheme, mark, rest = url.partition("://")
+    if not mark:
+        return LocalFiles(Path(url).expanduser().absolute())
+    if scheme == "file":
+        return LocalFiles(Path("/" + rest.partition("/")[2]) if not rest.startswith("/") else Path(rest))
+    return RemoteFiles(url)
+
+
+class LocalFiles:
+    """A local folder: written aside, fsynced, renamed, folder fsynced; folders 0700, files 0600."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._made: set[Path] = set()
+
+    def write(self, path: str, content: memoryview, before_name: Callable[[], None]) -> None:
+        """See ``StageFiles.write``; a half file is removed when the disk refuses."""
+        target = self._root / path
+        aside = target.with_name(f".{target.name}.{os.getpid()}.part")
+        try:
+            self._folder(target.parent)
+            _write_durably(aside, content)
+            before_name()
+            aside.replace(target)
+            _sync_folder(target.parent)
+        except OSError as error:
+            aside.unlink(missing_ok=True)
+            raise _refused(target, error) from error
+
+    def read(self, path: str) -> bytes:
+        """See ``StageFiles.read``."""
+        target = self._root / path
+        try:
+            return target.read_bytes()
+        except FileNotFoundError as error:
+            raise _missing(str(target)) from error
+        except OSError as error:
+            raise _refused(target, error) from error
+
+    def names(self, folder: str) -> list[str]:
+        """See ``StageFiles.names``; what is written aside is not named."""
+        try:
+            return sorted(entry.name for entry in (self._root / folder).iterdir() if not entry.name.startswith("."))
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise _refused(self._root / folder, error) from error
+
+    def remove(self, folder: str) -> None:
+        """See ``StageFiles.remove``."""
+        target = self._root / folder
+        self._made = {made for made in self._made if made != target and target not in made.parents}
+        try:
+            shutil.rmtree(target)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise _refused(target, error) from error
+
+    def _folder(self, folder: Path) -> None:
+        if folder in self._made:
+            return
+        missing = [folder, *folder.parents]
+        for step in reversed(missing[: missing.index(self._root) + 1]):
+            if step == self._root:
+                step.parent.mkdir(parents=True, exist_ok=True)
+            if not step.is_dir():
+                step.mkdir(mode=0o700, exist_ok=True)
+                _sync_folder(step.parent)
+        self._made.add(folder)
+
+
+class RemoteFiles:
+    """Any fsspec URL. Names hold their content's hash, so a half-written object is never taken for a whole one."""
+
+    def __init__(self, url: str) -> None:
+        try:
+            import fsspec
+        except ImportError as error:
+            raise ConfigError(
+                "stage.no_fsspec",
+                f"the stage {url} needs fsspec, which is not installed",
+                next_step="pip install fsspec",
+            ) from error
+        self._url = url.rstrip("/")
+        try:
+            self._fs, root = fsspec.core.url_to_fs(self._url)
+        except (ImportError, ValueError) as error:
+            raise ConfigError(
+                "stage.unknown_url",
+                f"the stage {self._url} cannot be opened: {error}",
+                next_step="set DRAGOMAN_STAGE to a folder or a URL such as s3://bucket/prefix, and install its extra "
+                "(dragoman[s3], dragoman[gcs], dragoman[azure])",
+            ) from error
+        self._root: str = root.rstrip("/")
+
+    def write(self, path: str, content: memoryview, before_name: Callable[[], None]) -> None:
+        """See ``StageFiles.write``; an object store names an object only when its upload has ended."""
+        target = f"{self._root}/{path}"
+        before_name()
+        try:
+            self._fs.makedirs(target.rpartition("/")[0], exist_ok=True)
+            self._fs.pipe_file(target, bytes(content))
+        except OSError as error:
+            raise _refused(f"{self._url}/{path}", error) from error
+
+    def read(self, path: str) -> bytes:
+        """See ``StageFiles.read``."""
+        try:
+            content: Any = self._fs.cat_file(f"{self._root}/{path}")
+        except FileNotFoundError as error:
+            raise _missing(f"{self._url}/{path}") from error
+        except OSError as error:
+            raise _refused(f"{self._url}/{path}", error) from error
+        return bytes(content)
+
+    def names(self, folder: str) -> list[str]:
+        """See ``StageFiles.names``."""
+        try:
+            found: list[str] = self._fs.ls(f"{self._root}/{folder}", detail=False, refresh=True)
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise _refused(f"{self._url}/{folder}", error) from error
+        return sorted(name.rstrip("/").rpartition("/")[2] for name in found)
+
+    def remove(self, folder: str) -> None:
+        """See ``StageFiles.remove``."""
+        try:
+            self._fs.rm(f"{self._root}/{folder}", recursive=True)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise _refused(f"{self._url}/{folder}", error) from error
+
+
+def _write_durably(aside: Path, content: memoryview) -> None:
+    handle = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        done = 0
+        while done < len(content):
+            done += os.write(handle, content[done:])
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _refused(target: Path | str, error: OSError) -> RetriableError:
+    if error.errno in _FULL:
+        return RetriableError(
+            "stage.disk_full",
+            f"the stage has no room for {target}: {error.strerror}",
+            next_step="free space there; the run then goes on from what is staged",
+        )
+    return RetriableError(
+        "stage.io",
+        f"the stage cannot use {target}: {error.strerror or error}",
+        next_step="look at the disk (dmesg), its mount and its rights; the run then goes on from what is staged",
+    )
+
+
+def _missing(target: str) -> FatalError:
+    return FatalError(
+        "stage.missing",
+        f"the stage file {target} is in the ledger but not in the stage",
+        next_step="restore it from a backup, or give the run up: dragoman abandon RUN",
+    )
