@@ -1,1 +1,1 @@
-"""."""
+"""PostgreSQL: COPY in both directions, one transaction per run."""

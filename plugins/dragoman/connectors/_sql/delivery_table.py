@@ -1,0 +1,102 @@
+"""``_dragoman_delivery``: the proof of delivery, kept where the rows are.
+
+One row per applied batch, and one head row (``batch_id`` empty) per integration and delivery with the highest token
+and the last cursors. The rows of a run and these rows commit together, so either both are there or neither is. The
+head row is locked for the whole of a run's transaction: two writers of one delivery follow each other, and the one
+with the lower token is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from dragoman.core.errors import FatalError
+from dragoman.core.ports import DeliverRequest
+
+__all__ = ["NAME", "DeliveryTable", "Run"]
+
+NAME = "_dragoman_delivery"
+Run = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
+
+
+class DeliveryTable:
+    """The statements over the table. ``run`` executes one and gives its rows; ``mark`` is a parameter's place."""
+
+    def __init__(self, run: Run, table: str, *, mark: str, lock: str = "", moment: str = "timestamptz") -> None:
+        self._run = run
+        self._table = table
+        self._mark = mark
+        self._lock = lock
+        self._moment = moment
+
+    def create(self) -> None:
+        """Make the table where it is missing."""
+        self._run(
+            f"CREATE TABLE IF NOT EXISTS {self._table} (integration text NOT NULL, delivery text NOT NULL, "
+            f'batch_id text NOT NULL, run_id text NOT NULL, token bigint NOT NULL, "rows" bigint NOT NULL, '
+            f"cursors text NOT NULL, applied_at {self._moment} NOT NULL DEFAULT CURRENT_TIMESTAMP, "
+            f"PRIMARY KEY (integration, delivery, batch_id))",
+            (),
+        )
+
+    def enter(self, request: DeliverRequest) -> bool:
+        """Lock the head row, check the token, and say whether this run has been applied already.
+
+        Raises:
+            FatalError: ``lease.fenced``: a later holder of the lease has been here.
+        """
+        m = self._mark
+        self._run(
+            f'INSERT INTO {self._table} (integration, delivery, batch_id, run_id, token, "rows", cursors) '
+            f"VALUES ({m}, {m}, '', '', 0, 0, '{{}}') ON CONFLICT DO NOTHING",
+            (request.integration, request.delivery),
+        )
+        head = self._run(
+            f"SELECT token FROM {self._table} WHERE integration = {m} AND delivery = {m} AND batch_id = ''{self._lock}",
+            (request.integration, request.delivery),
+        )
+        seen = int(head[0][0])
+        if seen > request.token:
+            raise FatalError(
+                "lease.fenced",
+                f"delivery {request.delivery!r} of {request.integration!r} was taken over: the destination has seen "
+                f"token {seen}, this process holds {request.token}",
+                next_step="nothing: whoever holds the later token goes on with the run",
+            )
+        found = self._run(
+            f"SELECT 1 FROM {self._table} WHERE integration = {m} AND delivery = {m} AND run_id = {m} LIMIT 1",
+            (request.integration, request.delivery, request.run_id),
+        )
+        return bool(found)
+
+    def record(self, request: DeliverRequest, batches: Mapping[str, int]) -> None:
+        """Note the applied batches (id: rows), the token and the cursors; the caller commits."""
+        m = self._mark
+        for batch_id, rows in batches.items():
+            self._run(
+                f'INSERT INTO {self._table} (integration, delivery, batch_id, run_id, token, "rows", cursors) '
+                f"VALUES ({m}, {m}, {m}, {m}, {m}, {m}, '{{}}')",
+                (request.integration, request.delivery, batch_id, request.run_id, request.token, rows),
+            )
+        self._run(
+            f'UPDATE {self._table} SET run_id = {m}, token = {m}, "rows" = {m}, cursors = {m}, '
+            f"applied_at = CURRENT_TIMESTAMP WHERE integration = {m} AND delivery = {m} AND batch_id = ''",
+            (
+                request.run_id,
+                request.token,
+                sum(batches.values()),
+                request.cursors,
+                request.integration,
+                request.delivery,
+            ),
+        )
+
+    def last_token(self, integration: str, delivery: str) -> int:
+        """The highest token of this delivery, 0 where there is none yet."""
+        m = self._mark
+        rows = self._run(
+            f"SELECT token FROM {self._table} WHERE integration = {m} AND delivery = {m} AND batch_id = ''",
+            (integration, delivery),
+        )
+        return int(rows[0][0]) if rows else 0
