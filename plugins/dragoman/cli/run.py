@@ -59,10 +59,10 @@ def _once(flow: Flow, place: Workplace) -> dict[str, Any]:
     except ConfigError:
         raise
     except DragomanError as error:
-        run = place.ledger.last_run(flow.integration)
-        if run is None or error.code == "lease.held":
+        last = place.ledger.runs(flow.integration, limit=1)
+        if not last or error.code == "lease.held":
             raise
-        report = report_of(place, run.run_id)
+        report = report_of(place, last[0].run_id)
         report["error"] = {"code": error.code, "message": error.message, "next": error.next_step}
         return report
 

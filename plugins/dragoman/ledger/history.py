@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from dragoman.core import clock
 from dragoman.ledger import tables
 from dragoman.ledger.part import Part
-from dragoman.ledger.records import AuditRow, GoodCopy, RejectRow
+from dragoman.ledger.rows import AuditRow, GoodCopy, RejectRow
 
 __all__ = ["History"]
 

@@ -48,6 +48,15 @@ class Lease:
                 .values(expires_at=self._db.now() + EXPIRES_AFTER)
             )
 
+    def raise_above(self, seen: int) -> None:
+        """Take a token above ``seen``, which a destination knows; ``FatalError`` ``lease.lost`` if someone took over."""
+        with self._db.write() as connection:
+            check_fence(connection, self.integration, self.token)
+            connection.execute(
+                tables.lease.update().where(tables.lease.c.integration == self.integration).values(token=seen + 1)
+            )
+        self.token = seen + 1
+
     def check(self) -> None:
         """``FatalError`` ``lease.lost`` if someone took over; asks the database."""
         with self._db.read() as connection:

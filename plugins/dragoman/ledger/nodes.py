@@ -12,7 +12,7 @@ from dragoman.core import clock
 from dragoman.core.errors import FatalError
 from dragoman.ledger import tables
 from dragoman.ledger.part import Part, fenced_run, packed
-from dragoman.ledger.records import BatchRow, NodeRow, RejectRow
+from dragoman.ledger.rows import BatchRow, NodeRow, RejectRow
 
 __all__ = ["Nodes", "SealedFile"]
 

@@ -13,9 +13,9 @@ from dragoman.core import clock
 from dragoman.ledger import tables
 from dragoman.ledger.part import Part, check_fence, fenced_run, packed, unknown_run
 from dragoman.ledger.positions import commit_positions
-from dragoman.ledger.records import UNFINISHED, Run
+from dragoman.ledger.rows import UNFINISHED, Run
 
-__all__ = ["Runs"]
+__all__ = ["Runs", "change_run", "run_of"]
 
 _NEWEST_FIRST = (tables.run.c.opened_at.desc(), tables.run.c.run_id.desc())
 
@@ -30,6 +30,7 @@ class Runs(Part):
         digest: str,
         *,
         run_id: str = "",
+        trigger: str = "",
         cursors: Mapping[str, Any] | None = None,
         bounds: Mapping[str, Any] | None = None,
     ) -> Run:
@@ -41,6 +42,8 @@ class Runs(Part):
             "tries": 1,
             "token": token,
             "digest": digest,
+            "trigger": trigger,
+            "accepted": False,
             "cursors": packed(cursors or {}),
             "bounds": packed(bounds or {}),
             "figures": "{}",
@@ -51,7 +54,7 @@ class Runs(Part):
         with self._db.write() as connection:
             check_fence(connection, integration, token)
             connection.execute(tables.run.insert().values(values))
-            return _run(connection, values["run_id"])
+            return run_of(connection, values["run_id"])
 
     def adopt_run(self, run_id: str, token: int, *, digest: str | None = None) -> Run:
         """Go on with an unfinished run: one more try, state open again; ``digest`` names a new pinned copy."""
@@ -59,13 +62,13 @@ class Runs(Part):
         values |= {"error_code": "", "error": ""} | ({"digest": digest} if digest else {})
         with self._db.write() as connection:
             fenced_run(connection, run_id, token)
-            _change(connection, run_id, values)
-            return _run(connection, run_id)
+            change_run(connection, run_id, values)
+            return run_of(connection, run_id)
 
     def run(self, run_id: str) -> Run:
         """The run; ``FatalError`` ``run.unknown``."""
         with self._db.read() as connection:
-            return _run(connection, run_id)
+            return run_of(connection, run_id)
 
     def unfinished_run(self, integration: str) -> Run | None:
         """The newest run that is open, failed or held and not closed."""
@@ -92,11 +95,6 @@ class Runs(Part):
         """The try ended with an error; the run stays unfinished."""
         self._set(run_id, token, {"state": "failed", "error_code": code, "error": message})
 
-    def hold_run(self, run_id: str, token: int, figures: Mapping[str, Any], code: str, message: str) -> None:
-        """Too many rejects: the run waits for a person (resume, accept, abandon)."""
-        values = {"state": "held", "figures": packed(figures), "error_code": code, "error": message}
-        self._set(run_id, token, values)
-
     def close_run(
         self,
         run_id: str,
@@ -114,20 +112,22 @@ class Runs(Part):
             integration = fenced_run(connection, run_id, token)
             if move_cursors:
                 commit_positions(connection, integration, run_id)
-            _change(connection, run_id, values | {"closed_at": clock.now()})
-            return _run(connection, run_id)
+            change_run(connection, run_id, values | {"closed_at": clock.now()})
+            return run_of(connection, run_id)
 
     def _set(self, run_id: str, token: int, values: dict[str, Any]) -> None:
         with self._db.write() as connection:
             fenced_run(connection, run_id, token)
-            _change(connection, run_id, values)
+            change_run(connection, run_id, values)
 
 
-def _change(connection: Connection, run_id: str, values: Mapping[str, Any]) -> None:
+def change_run(connection: Connection, run_id: str, values: Mapping[str, Any]) -> None:
+    """Change columns of a run within a transaction."""
     connection.execute(tables.run.update().where(tables.run.c.run_id == run_id).values(values))
 
 
-def _run(connection: Connection, run_id: str) -> Run:
+def run_of(connection: Connection, run_id: str) -> Run:
+    """The run, within a transaction; ``FatalError`` ``run.unknown``."""
     row = connection.execute(sa.select(tables.run).where(tables.run.c.run_id == run_id)).one_or_none()
     if row is None:
         raise unknown_run(run_id)

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     DateTime,
     Dialect,
@@ -75,6 +76,8 @@ run = Table(
     Column("tries", Integer, nullable=False),
     Column("token", BigInteger, nullable=False),
     Column("digest", String(64), nullable=False),
+    Column("trigger", String(250), nullable=False),
+    Column("accepted", Boolean, nullable=False),
     Column("cursors", Text, nullable=False),
     Column("bounds", Text, nullable=False),
     Column("figures", Text, nullable=False),

@@ -16,10 +16,10 @@ __all__ = ["abandon", "accept", "find_run", "resume"]
 
 def find_run(place: Workplace, run_id: str) -> Run:
     """The run of that id; ``ConfigError`` where the ledger has none."""
-    run = place.ledger.run(run_id)
-    if run is None:
-        raise ConfigError("run.unknown", f"the ledger knows no run {run_id!r}", next_step="dragoman runs")
-    return run
+    try:
+        return place.ledger.run(run_id)
+    except FatalError as error:
+        raise ConfigError(error.code, error.message, next_step=error.next_step) from error
 
 
 def resume(flow: Flow, place: Workplace, run: Run) -> None:
@@ -55,15 +55,25 @@ def abandon(place: Workplace, run: Run) -> dict[str, Any]:
             next_step=f"dragoman run {run.integration} finishes it",
         )
     with place.ledger.take_lease(run.integration) as lease:
-        place.ledger.abandon_run(run.run_id, lease.token)
+        adopted = place.ledger.adopt_run(run.run_id, lease.token)
+        place.ledger.close_run(
+            run.run_id,
+            lease.token,
+            "failed",
+            adopted.figures,
+            error_code="run.abandoned",
+            error=f"given up by {place.actor}",
+            move_cursors=False,
+        )
+        place.ledger.close_rejects(run.run_id, "abandoned")
         place.ledger.audit(place.actor, "abandon", run.run_id, run.error)
     return report_of(place, run.run_id)
 
 
 def _must_be(run: Run, *states: str) -> None:
-    if run.closed or run.state not in states:
+    if run.finished or run.state not in states:
         raise ConfigError(
             "run.wrong_state",
-            f"run {run.run_id} of {run.integration} is {'closed, ' if run.closed else ''}{run.state}; expected {' or '.join(states)}",
+            f"run {run.run_id} of {run.integration} is {'closed, ' if run.finished else ''}{run.state}; expected {' or '.join(states)}",
             next_step=f"dragoman runs {run.integration}",
         )

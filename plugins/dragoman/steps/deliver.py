@@ -67,7 +67,7 @@ def judge_translations(work: Work) -> None:
         tally.seal()
     rejected = sum(row.counts.get("rejected", 0) for row in work.place.ledger.nodes(work.run_id))
     if not work.run.accepted and rejected > allowed_rejects(work.flow.policy, work.read_so_far()):
-        raise work.held(rejected, work.read_so_far(), RejectLog(work.stage, "judge", "none"), "judge")
+        raise work.held(rejected, work.read_so_far())
 
 
 @dataclass
@@ -206,11 +206,8 @@ class _Delivery:
             self._hold(rejects)
 
     def _hold(self, rejects: int) -> None:
-        log = RejectLog(self.work.stage, self.spec.node, "held")
-        for one in (*self.tally.logs.values(), self.log):
-            one.flush()
-            log.rows.extend(one.rows)
-        raise self.work.held(rejects, max(self.work.read_so_far(), self.counts["in"] + rejects), log, self.spec.node)
+        read = max(self.work.read_so_far(), self.counts["in"] + rejects)
+        raise self.work.held(rejects, read, (*self.tally.logs.values(), self.log))
 
     def _chain_nodes(self) -> list[str]:
         nodes, node = [], self.spec.input

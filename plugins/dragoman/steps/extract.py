@@ -71,13 +71,13 @@ def read_and_seal(work: Work, source: SourceSpec, stream: StreamSpec) -> Iterato
                 _count_reasons(counts, item)
                 log.add(item.rejects)
                 if over_at_once(work.flow.policy, log.count, counts["read"]):
-                    raise work.held(log.count, counts["read"], log, node)
+                    raise work.held(log.count, counts["read"], [log])
                 if not item.table.num_rows:
                     continue
                 table = with_origin(item)
                 table = table.cast(_declare(table.schema, stream)) if stream.types else table
                 sealed = work.stage.seal(node, seq, table)
-                ledger.record_batch(work.run_id, work.token, node, seq, sealed)
+                ledger.record_batch(work.run_id, work.token, node, seq, sealed=sealed)
                 failpoint("extract.batch.recorded")
                 counts["handed_on"] += table.num_rows
                 work.place.progress("read", counts["read"])
@@ -120,7 +120,7 @@ def _request(
     )
     if not source_can(source).freeze or stream.cursor is None or source_can(source).files:
         return request
-    bound = ledger.bound(work.run_id, node)
+    bound = work.run.bounds.get(node)
     if bound is None:
         bound = opened.freeze(request)  # type: ignore[union-attr]  # sources of files freeze nothing
         ledger.set_bound(work.run_id, work.token, node, bound)

@@ -63,7 +63,7 @@ def _look(work: Work) -> dict[str, Any]:
         ]
     for row in work.place.ledger.open_rejects(work.flow.integration, work.run_id):
         shown["rejects"].append({"code": row.code, "field": row.field, "message": row.message, "position": row.position})
-    seen: set[str] = set()
+    seen: set[tuple[str, str]] = set()
     for delivery in work.flow.deliveries:
         root = root_of(work, delivery.input)
         chain = Chain(work, delivery.input, *observed(work, root))

@@ -54,8 +54,7 @@ def close(work: Work) -> None:
     counted = [stream.node for stream in work.flow.streams if not stream.lookup_only]
     nothing = all(rows[node].counts.get("nothing_new", 0) for node in counted)
     state = "in_doubt" if verdict.figures["in_doubt"] else "nothing_new" if nothing else "done"
-    ledger.close_run(work.run_id, work.token, state, verdict.figures)
-    work.run = ledger.run(work.run_id) or work.run
+    work.run = ledger.close_run(work.run_id, work.token, state, verdict.figures, move_cursors=state != "in_doubt")
     failpoint("reconcile.closed")
     after_close(work)
 

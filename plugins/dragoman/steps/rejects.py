@@ -39,10 +39,10 @@ class RejectLog:
         if len(self._waiting) >= _PORTION:
             self.flush()
 
-    def flush(self) -> None:
-        """Write what waits."""
+    def flush(self) -> list[RejectRow]:
+        """Write what waits; returns the index of all."""
         if not self._waiting:
-            return
+            return self.rows
         sealed = self.stage.write_rejects(self.node, f"{self.name}-{self._portions:05d}", self._waiting)
         self.rows.extend(
             RejectRow(
@@ -54,12 +54,13 @@ class RejectLog:
                 rid=reject.rid,
                 path=sealed.path,
                 sha256=sealed.sha256,
-                at=at,
+                row=row,
             )
-            for at, reject in enumerate(self._waiting)
+            for row, reject in enumerate(self._waiting)
         )
         self._portions += 1
         self._waiting = []
+        return self.rows
 
     @property
     def count(self) -> int:

@@ -14,15 +14,13 @@ __all__ = ["report_of", "summary"]
 def report_of(place: Workplace, run_id: str) -> dict[str, Any]:
     """The run's five figures, its nodes, its state and why it is red, as JSON-able values."""
     run = place.ledger.run(run_id)
-    if run is None:
-        return {"run_id": run_id, "state": "unknown"}
     nodes = {row.node: {"kind": row.kind, "state": row.state, **row.counts} for row in place.ledger.nodes(run_id)}
     return {
         "integration": run.integration,
         "run_id": run.run_id,
         "state": run.state,
         **_figures(run, nodes),
-        "balanced": run.closed and run.state in {"done", "nothing_new", "in_doubt"},
+        "balanced": run.finished and run.state in {"done", "nothing_new", "in_doubt"},
         "seconds": round(run.seconds, 3),
         "tries": run.tries,
         "nodes": nodes,

@@ -67,7 +67,7 @@ def translate_node(work: Work, spec: TranslationSpec) -> None:
         outputs = result.outputs.slice(start, _ROWS)
         route_outputs(work, spec.node, outputs, counts)
         sealed = work.stage.seal(spec.node, seq, outputs)
-        ledger.record_batch(work.run_id, work.token, spec.node, seq, sealed)
+        ledger.record_batch(work.run_id, work.token, spec.node, seq, sealed=sealed)
     ledger.seal_node(work.run_id, work.token, spec.node, "translation", dict(counts), rejects=log.rows)
     failpoint("translate.set.recorded")
 

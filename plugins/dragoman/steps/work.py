@@ -7,7 +7,7 @@ since, is taken up by the corrected copy (it reads again where the source was wh
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -57,7 +57,7 @@ class Work:
     @property
     def closed(self) -> bool:
         """Whether the run was closed meanwhile: then there is nothing to do."""
-        return self.run.closed
+        return self.run.finished
 
     def source(self, name: str) -> SourceSpec | None:
         """The source of that name; None where the copy that the run keeps has none."""
@@ -111,11 +111,12 @@ class Work:
         note = f"run {self.run_id} keeps another version of {self.flow.integration}, which has no {node!r}: nothing to do"
         return {**self.facts(), "note": note}
 
-    def held(self, rejects: int, read: int, log: RejectLog, node: str) -> Held:
+    def held(self, rejects: int, read: int, logs: Iterable[RejectLog] = ()) -> Held:
         """Hold the run: over its limit. The rejects so far are kept; returns the error to raise."""
-        log.flush()
-        self.place.ledger.hold_run(self.run_id, self.token, node, log.rows, _over(rejects, read))
-        return held_error(self.flow.integration, self.run_id, _over(rejects, read))
+        by_node = {log.node: log.flush() for log in logs}
+        why = _over(rejects, read)
+        self.place.ledger.hold_run(self.run_id, self.token, "run.held", why, by_node)
+        return held_error(self.flow.integration, self.run_id, why)
 
 
 def held_error(integration: str, run_id: str, why: str) -> Held:
@@ -162,7 +163,7 @@ def _note_failure(work: Work, code: str, text: str) -> None:
 def _take_up(flow: Flow, place: Workplace, lease: Lease, *, run_id: str, trigger: str) -> Work:
     ledger = place.ledger
     run = ledger.run(run_id) if run_id else (ledger.run_of_trigger(flow.integration, trigger) if trigger else None)
-    if run is not None and run.closed:
+    if run is not None and run.finished:
         return Work(find_pinned(place, run) or flow, place, lease, run)
     run = run or ledger.unfinished_run(flow.integration)
     if run is None:
@@ -175,7 +176,7 @@ def _take_up(flow: Flow, place: Workplace, lease: Lease, *, run_id: str, trigger
 def _open(flow: Flow, place: Workplace, lease: Lease, trigger: str) -> Work:
     run_id = clock.new_run_id()
     place.stage.run(flow.integration, run_id).pin(pinned_files(flow))
-    run = place.ledger.open_run(flow.integration, run_id, lease.token, flow.digest, trigger=trigger)
+    run = place.ledger.open_run(flow.integration, lease.token, flow.digest, run_id=run_id, trigger=trigger)
     failpoint("run.opened")
     return Work(flow, place, lease, run)
 
@@ -194,9 +195,9 @@ def repin(flow: Flow, pinned: Flow, place: Workplace, lease: Lease, run: Run) ->
     stage = place.stage.run(flow.integration, run.run_id)
     stage.pin(pinned_files(flow))
     keep = () if flow.sources != pinned.sources else tuple(stream.node for stream in flow.streams)
-    place.ledger.repin_run(run.run_id, lease.token, flow.digest, keep=keep)
+    repinned = place.ledger.repin_run(run.run_id, lease.token, flow.digest, keep=keep)
     place.ledger.audit(place.actor, "repin", run.run_id, f"{pinned.digest} -> {flow.digest}")
-    return Work(flow, place, lease, place.ledger.run(run.run_id) or run)
+    return Work(flow, place, lease, repinned)
 
 
 def committed(place: Workplace, run_id: str) -> bool:

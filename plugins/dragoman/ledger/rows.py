@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from dragoman.core import clock
+
 __all__ = ["UNFINISHED", "AuditRow", "BatchRow", "GoodCopy", "NodeRow", "RejectRow", "Run"]
 
 UNFINISHED = ("open", "failed", "held")
@@ -23,6 +25,10 @@ class Run:
     tries: int
     token: int
     digest: str
+    trigger: str
+    """The DAG run that opened it, or empty."""
+    accepted: bool
+    """Whether a person let it go on over its reject limit."""
     cursors: Mapping[str, Any]
     """Per node: the committed cursor that the run began with."""
     bounds: Mapping[str, Any]
@@ -37,6 +43,11 @@ class Run:
     def finished(self) -> bool:
         """Whether nothing of it goes on later."""
         return self.closed_at is not None
+
+    @property
+    def seconds(self) -> float:
+        """From its opening to its end, or until now."""
+        return ((self.closed_at or clock.now()) - self.opened_at).total_seconds()
 
 
 @dataclass(frozen=True)
