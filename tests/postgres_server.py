@@ -11,8 +11,10 @@ import subprocess
 import tempfile
 import threading
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import psycopg
 
@@ -43,8 +45,15 @@ class Server:
             connection.execute(f"DROP DATABASE IF EXISTS {url.rpartition('/')[2]} WITH (FORCE)")
 
 
-def start_postgres(folder: Path | None = None, attempts: int = 3) -> Server:
+FAST = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "shared_buffers": "32MB"}
+
+
+def start_postgres(
+    folder: Path | None = None, attempts: int = 3, settings: Mapping[str, str] = MappingProxyType(FAST)
+) -> Server:
     """Start a new cluster in ``folder`` (a new temporary folder by default); takes about a second.
+
+    ``settings``: fast and not durable by default; empty for PostgreSQL's own defaults.
 
     PostgreSQL refuses to run as root: root hands the folder and the processes to ``nobody``.
     """
@@ -58,7 +67,7 @@ def start_postgres(folder: Path | None = None, attempts: int = 3) -> Server:
     )
     for attempt in range(attempts):
         port = _free_port()
-        process = _launch(binaries, data, port, user)
+        process = _launch(binaries, data, port, user, settings)
         if process is not None:
             return Server(f"postgresql://dragoman@127.0.0.1:{port}/postgres", home, process)
         if attempt == attempts - 1:
@@ -73,16 +82,15 @@ def stop_postgres(server: Server) -> None:
     shutil.rmtree(server.folder, ignore_errors=True)
 
 
-def _launch(binaries: Path, data: Path, port: int, user: str | None) -> subprocess.Popen[bytes] | None:
+def _launch(
+    binaries: Path, data: Path, port: int, user: str | None, settings: Mapping[str, str]
+) -> subprocess.Popen[bytes] | None:
     settings = {
         "port": port,
         "listen_addresses": "127.0.0.1",
         "unix_socket_directories": "",
-        "fsync": "off",
-        "full_page_writes": "off",
-        "synchronous_commit": "off",
-        "shared_buffers": "32MB",
         "max_connections": "100",
+        **settings,
     }
     words = [str(binaries / "postgres"), "-D", str(data)]
     for key, value in settings.items():
