@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from dragoman.ledger import tables
-from dragoman.ledger.part import Part, fenced_run, packed
+from dragoman.ledger.part import Part, fenced_run, packed, replace_rejects
 from dragoman.ledger.rows import RejectRow, Run
 from dragoman.ledger.runs import change_run, run_of
 
@@ -38,15 +38,14 @@ class Decisions(Part):
     def hold_run(
         self, run_id: str, token: int, code: str, message: str, rejects: Mapping[str, Sequence[RejectRow]]
     ) -> None:
-        """Too many rejects: the run waits for a person (resume, accept, abandon). ``rejects``: those so far, by node."""
+        """Too many rejects: the run waits for a person, who may resume, accept or abandon it.
+
+        ``rejects``: those so far, by node.
+        """
         with self._db.write() as connection:
             integration = fenced_run(connection, run_id, token)
-            table = tables.reject
             for node, rows in rejects.items():
-                owner = {"run_id": run_id, "node": node, "integration": integration}
-                connection.execute(table.delete().where(table.c.run_id == run_id, table.c.node == node))
-                if rows:
-                    connection.execute(table.insert(), [vars(row) | owner for row in rows])
+                replace_rejects(connection, {"run_id": run_id, "node": node, "integration": integration}, rows)
             change_run(connection, run_id, {"state": "held", "error_code": code, "error": message})
 
     def accept_run(self, run_id: str, token: int) -> Run:

@@ -35,37 +35,28 @@ class Lease:
         self.holder = holder
         self._db = database
         self._over = threading.Event()
-        self._lost = threading.Event()
+        self._changing = threading.Lock()
         self._thread = threading.Thread(target=self._keep, name=f"lease-{integration}", daemon=True)
 
     def renew(self) -> None:
         """Hold it for another ``EXPIRES_AFTER`` seconds; ``FatalError`` ``lease.lost`` if someone took over."""
-        with self._db.write() as connection:
-            check_fence(connection, self.integration, self.token)
-            connection.execute(
-                tables.lease.update()
-                .where(tables.lease.c.integration == self.integration)
-                .values(expires_at=self._db.now() + EXPIRES_AFTER)
-            )
+        self._change({"expires_at": self._db.now() + EXPIRES_AFTER})
 
     def raise_above(self, seen: int) -> None:
-        """Take a token above ``seen``, which a destination knows; ``FatalError`` ``lease.lost`` if someone took over."""
-        with self._db.write() as connection:
-            check_fence(connection, self.integration, self.token)
-            connection.execute(
-                tables.lease.update().where(tables.lease.c.integration == self.integration).values(token=seen + 1)
-            )
-        self.token = seen + 1
+        """Take a token above ``seen``, which a destination knows; ``FatalError`` ``lease.lost`` if someone took over.
 
-    def check(self) -> None:
-        """``FatalError`` ``lease.lost`` if someone took over; asks the database."""
-        with self._db.read() as connection:
-            check_fence(connection, self.integration, self.token)
+        An older copy of the ledger, put back from a backup, does not know every token that it once gave.
+        """
+        self._change({"token": seen + 1})
 
-    @property
-    def lost(self) -> bool:
-        """Whether the background renewal found that someone took over; costs nothing to ask."""
-        return self._lost.is_set()
+    def _change(self, values: dict[str, Any]) -> None:
+        with self._changing:
+            with self._db.write() as connection:
+                check_fence(connection, self.integration, self.token)
+                connection.execute(
+                    tables.lease.update().where(tables.lease.c.integration == self.integration).values(values)
+                )
+            self.token = values.get("token", self.token)
 
     def release(self) -> None:
         """Give it back; its token stays used. Nothing happens if someone took over."""
@@ -95,8 +86,7 @@ class Lease:
             except RetriableError:
                 continue  # the database may answer next time; until then the lease runs on
             except FatalError:
-                self._lost.set()
-                return
+                return  # taken over: the next write of the run says so, in the thread that must stop
 
 
 class Leases(Part):

@@ -22,11 +22,6 @@ __all__ = ["AuditRow", "BatchRow", "GoodCopy", "Lease", "Ledger", "NodeRow", "Re
 class Ledger(Leases, Runs, Decisions, Nodes, Positions, History):
     """An open ledger; its methods may be called from several threads."""
 
-    @property
-    def single_machine(self) -> bool:
-        """Whether it is a file, which serves the workers of one machine only."""
-        return self._db.sqlite
-
     def close(self) -> None:
         """Give its connections back."""
         self._db.close()

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from dragoman.core import clock
 from dragoman.core.errors import FatalError
 from dragoman.ledger import tables
-from dragoman.ledger.part import Part, fenced_run, packed
+from dragoman.ledger.part import Part, fenced_run, packed, replace_rejects
 from dragoman.ledger.rows import BatchRow, NodeRow, RejectRow
 
 __all__ = ["Nodes", "SealedFile"]
@@ -33,9 +33,7 @@ class SealedFile(Protocol):
 class Nodes(Part):
     """Batches and node accounts; each write checks the fencing token in its own transaction."""
 
-    def record_batch(
-        self, run_id: str, token: int, node: str, seq: int, *, sealed: SealedFile, origin: str = ""
-    ) -> BatchRow:
+    def record_batch(self, run_id: str, token: int, node: str, seq: int, *, sealed: SealedFile) -> BatchRow:
         """A batch is sealed; recording the same one again changes nothing."""
         row = BatchRow(
             run_id=run_id,
@@ -45,7 +43,6 @@ class Nodes(Part):
             sha256=sealed.sha256,
             rows=sealed.rows,
             size=sealed.size,
-            origin=origin,
         )
         with self._db.write() as connection:
             fenced_run(connection, run_id, token)
@@ -127,14 +124,12 @@ class Nodes(Part):
 
     def _write(self, run_id: str, token: int, values: Mapping[str, Any], rejects: Sequence[RejectRow]) -> None:
         node = values["node"]
+        table = tables.node
         with self._db.write() as connection:
             integration = fenced_run(connection, run_id, token)
-            for table in (tables.node, tables.reject):
-                connection.execute(table.delete().where(table.c.run_id == run_id, table.c.node == node))
-            connection.execute(tables.node.insert().values(**values, run_id=run_id, changed_at=clock.now()))
-            if rejects:
-                owner = {"run_id": run_id, "node": node, "integration": integration}
-                connection.execute(tables.reject.insert(), [{**vars(row), **owner} for row in rejects])
+            connection.execute(table.delete().where(table.c.run_id == run_id, table.c.node == node))
+            connection.execute(table.insert().values(**values, run_id=run_id, changed_at=clock.now()))
+            replace_rejects(connection, {"run_id": run_id, "node": node, "integration": integration}, rejects)
 
 
 def _node(row: sa.Row[Any]) -> NodeRow:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,8 +12,9 @@ from sqlalchemy.engine import Connection
 from dragoman.core.errors import FatalError
 from dragoman.ledger import tables
 from dragoman.ledger.database import Database
+from dragoman.ledger.rows import RejectRow
 
-__all__ = ["Part", "check_fence", "fenced_run", "packed"]
+__all__ = ["Part", "check_fence", "fenced_run", "packed", "replace_rejects", "unknown_run"]
 
 
 class Part:
@@ -60,6 +62,17 @@ def fenced_run(connection: Connection, run_id: str, token: int) -> str:
             next_step="start a new run: dragoman run " + str(found.integration),
         )
     return str(found.integration)
+
+
+def replace_rejects(connection: Connection, owner: Mapping[str, str], rejects: Sequence[RejectRow]) -> None:
+    """Put a node's rejects in the place of those that an earlier try left.
+
+    ``owner`` says whose they are: ``run_id``, ``node`` and ``integration``.
+    """
+    table = tables.reject
+    connection.execute(table.delete().where(table.c.run_id == owner["run_id"], table.c.node == owner["node"]))
+    if rejects:
+        connection.execute(table.insert(), [{**vars(row), **owner} for row in rejects])
 
 
 def unknown_run(run_id: str) -> FatalError:

@@ -29,8 +29,6 @@ class Run:
     """The DAG run that opened it, or empty."""
     accepted: bool
     """Whether a person let it go on over its reject limit."""
-    cursors: Mapping[str, Any]
-    """Per node: the committed cursor that the run began with."""
     bounds: Mapping[str, Any]
     """Per node: the frozen upper bound, the same for every try."""
     figures: Mapping[str, Any]
@@ -61,7 +59,6 @@ class BatchRow:
     sha256: str
     rows: int
     size: int
-    origin: str
 
     @property
     def batch_id(self) -> str:

@@ -31,10 +31,8 @@ class Runs(Part):
         *,
         run_id: str = "",
         trigger: str = "",
-        cursors: Mapping[str, Any] | None = None,
-        bounds: Mapping[str, Any] | None = None,
     ) -> Run:
-        """Open a new run. ``cursors`` and ``bounds`` are JSON-able, by node; ``run_id`` is made where not given."""
+        """Open a new run. ``trigger`` names the DAG run that asks for it; ``run_id`` is made where not given."""
         values: dict[str, Any] = {
             "run_id": run_id or clock.new_run_id(),
             "integration": integration,
@@ -44,8 +42,7 @@ class Runs(Part):
             "digest": digest,
             "trigger": trigger,
             "accepted": False,
-            "cursors": packed(cursors or {}),
-            "bounds": packed(bounds or {}),
+            "bounds": "{}",
             "figures": "{}",
             "error_code": "",
             "error": "",
@@ -56,10 +53,10 @@ class Runs(Part):
             connection.execute(tables.run.insert().values(values))
             return run_of(connection, values["run_id"])
 
-    def adopt_run(self, run_id: str, token: int, *, digest: str | None = None) -> Run:
-        """Go on with an unfinished run: one more try, state open again; ``digest`` names a new pinned copy."""
+    def adopt_run(self, run_id: str, token: int) -> Run:
+        """Go on with an unfinished run: one more try, state open again."""
         values: dict[str, Any] = {"tries": tables.run.c.tries + 1, "token": token, "state": "open"}
-        values |= {"error_code": "", "error": ""} | ({"digest": digest} if digest else {})
+        values |= {"error_code": "", "error": ""}
         with self._db.write() as connection:
             fenced_run(connection, run_id, token)
             change_run(connection, run_id, values)
@@ -136,4 +133,4 @@ def run_of(connection: Connection, run_id: str) -> Run:
 
 def _of(row: sa.Row[Any]) -> Run:
     values = dict(row._mapping)
-    return Run(**values | {name: json.loads(values[name]) for name in ("cursors", "bounds", "figures")})
+    return Run(**values | {name: json.loads(values[name]) for name in ("bounds", "figures")})

@@ -78,7 +78,6 @@ run = Table(
     Column("digest", String(64), nullable=False),
     Column("trigger", String(250), nullable=False),
     Column("accepted", Boolean, nullable=False),
-    Column("cursors", Text, nullable=False),
     Column("bounds", Text, nullable=False),
     Column("figures", Text, nullable=False),
     Column("error_code", String(64), nullable=False),
@@ -98,7 +97,6 @@ batch = Table(
     Column("sha256", String(64), nullable=False),
     Column("rows", BigInteger, nullable=False),
     Column("size", BigInteger, nullable=False),
-    Column("origin", Text, nullable=False),
 )
 
 node = Table(

@@ -44,11 +44,6 @@ class Stage:
         self.url = url
         self._files = files_at(url)
 
-    @property
-    def local(self) -> bool:
-        """Whether the stage lies on this machine's disk, which serves workers of one machine only."""
-        return "://" not in self.url or self.url.startswith("file://")
-
     def run(self, integration: str, run_id: str) -> RunStage:
         """The part of one run."""
         return RunStage(self._files, f"{_name(integration)}/{_name(run_id)}")

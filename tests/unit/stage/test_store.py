@@ -206,9 +206,3 @@ def test_an_unknown_url_names_what_to_install(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         Stage("nosuch://bucket/x")
     assert caught.value.code == "stage.unknown_url"
-
-
-def test_local_or_not(tmp_path: Path) -> None:
-    assert Stage(str(tmp_path)).local
-    assert Stage(f"file://{tmp_path}").local
-    assert not Stage("memory://x").local

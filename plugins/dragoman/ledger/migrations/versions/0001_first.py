@@ -22,7 +22,8 @@ def upgrade() -> None:
         sa.Column("tries", sa.Integer(), nullable=False),
         sa.Column("token", sa.BigInteger(), nullable=False),
         sa.Column("digest", sa.String(64), nullable=False),
-        sa.Column("cursors", sa.Text(), nullable=False),
+        sa.Column("trigger", sa.String(250), nullable=False),
+        sa.Column("accepted", sa.Boolean(), nullable=False),
         sa.Column("bounds", sa.Text(), nullable=False),
         sa.Column("figures", sa.Text(), nullable=False),
         sa.Column("error_code", sa.String(64), nullable=False),
@@ -40,7 +41,6 @@ def upgrade() -> None:
         sa.Column("sha256", sa.String(64), nullable=False),
         sa.Column("rows", sa.BigInteger(), nullable=False),
         sa.Column("size", sa.BigInteger(), nullable=False),
-        sa.Column("origin", sa.Text(), nullable=False),
     )
     op.create_table(
         "dragoman_node",
