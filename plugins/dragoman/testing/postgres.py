@@ -18,7 +18,7 @@ from pathlib import Path
 
 from dragoman.core.errors import ConfigError, FatalError
 
-__all__ = ["ENVIRONMENT", "Cluster", "free_port", "make_cluster"]
+__all__ = ["ENVIRONMENT", "SUPERUSER", "Cluster", "free_port", "make_cluster"]
 
 ENVIRONMENT = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C.UTF-8", "TZ": "UTC"}
 SUPERUSER = "dragoman"
