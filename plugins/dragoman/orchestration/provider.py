@@ -14,8 +14,11 @@ __all__ = ["REGISTERED_ELSEWHERE", "get_provider_info"]
 
 REGISTRY = Path(__file__).parent.parent / "registry.json"
 
-REGISTERED_ELSEWHERE = frozenset({"postgres", "http", "fs", "aws", "google_cloud_platform", "wasb"})
+REGISTERED_ELSEWHERE = frozenset({"postgres", "http", "fs", "aws", "google_cloud_platform", "wasb", "sftp", "ftp"})
 """Connection types that Airflow or a provider of its own registers: registering them twice would shadow theirs."""
+
+WITHOUT_FORM = frozenset({"memory", "gcs", "az"})
+"""Second words for another type, and what only tests use."""
 
 _STANDARD = ("host", "port", "login", "password", "schema", "extra")
 _JSON_TYPES = {"integer": "integer", "number": "number", "boolean": "boolean"}
@@ -40,7 +43,7 @@ def _connection_types() -> list[dict[str, Any]]:
     for manifest in registry["connectors"].values():
         connection = manifest.get("connection") or {}
         for conn_type in connection.get("types", ()):
-            if conn_type not in REGISTERED_ELSEWHERE and conn_type not in forms:
+            if conn_type not in REGISTERED_ELSEWHERE | WITHOUT_FORM and conn_type not in forms:
                 forms[conn_type] = _form(conn_type, manifest, connection)
     return [forms[name] for name in sorted(forms)]
 

@@ -1,0 +1,107 @@
+"""Makes Airflow DAGs of compiled integrations: one integration, one DAG, always the same bytes for the same file."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from airflow.sdk import DAG, Asset, CronTriggerTimetable, Param
+
+from dragoman.core.flow import Flow
+from dragoman.orchestration.doc import doc_of
+from dragoman.orchestration.operators import (
+    ASSET_SCHEME,
+    DeliverOperator,
+    DragomanOperator,
+    ExtractOperator,
+    ReconcileOperator,
+    RunOperator,
+    TranslateOperator,
+)
+from dragoman.orchestration.pools import pool_of
+from dragoman.orchestration.retry import MIN_RETRIES
+from dragoman.orchestration.task_graph import TaskPlan, tasks_of
+
+__all__ = ["STALE", "TAG", "dag_of"]
+
+TAG = "dragoman"
+STALE = "stale"
+START = datetime(2024, 1, 1, tzinfo=UTC)
+"""A fixed day in the past: without catchup it decides nothing, and a moving one would be a new version each time."""
+
+
+def dag_of(flow: Flow, *, stale: bool = False) -> DAG:
+    """The DAG of one integration; ``stale`` marks the last good copy of a file that is broken now."""
+    params: dict[str, Any] = {"digest": _const(flow.digest, "SHA-256 over the integration and the files it names")}
+    if flow.policy.max_parallel is not None:
+        params["max_parallel"] = _const(flow.policy.max_parallel, "Slots of a pool that is made for a connection")
+    dag = DAG(
+        flow.integration,
+        description=flow.title or None,
+        schedule=_schedule(flow),
+        start_date=START,
+        catchup=False,
+        max_active_runs=1,
+        max_active_tasks=1,
+        default_args={"owner": flow.owner or "dragoman"},
+        tags=_tags(flow, stale=stale),
+        params=params,
+        doc_md=doc_of(flow, stale=stale),
+        deadline=_deadline(flow),
+    )
+    plans = tasks_of(flow)
+    for plan in plans:
+        task = _task(flow, plan, dag)
+        if plan.upstream:
+            task.set_upstream([dag.get_task(task_id) for task_id in plan.upstream])
+    return dag
+
+
+def _task(flow: Flow, plan: TaskPlan, dag: DAG) -> DragomanOperator:
+    given: dict[str, Any] = {
+        "task_id": plan.task_id,
+        "dag": dag,
+        "integration": flow.integration,
+        "flow": flow,
+        "retries": max(MIN_RETRIES, flow.policy.retries),
+    }
+    if flow.policy.max_parallel is not None and plan.connection:
+        given["pool"] = pool_of(plan.connection)
+    if plan.step == "extract":
+        return ExtractOperator(source=plan.node, **given)
+    if plan.step == "translate":
+        return TranslateOperator(node=plan.node, **given)
+    if plan.step == "deliver":
+        return DeliverOperator(node=plan.node, **given)
+    given["outlets"] = [_asset(flow.integration)]
+    return RunOperator(**given) if plan.step == "run" else ReconcileOperator(**given)
+
+
+def _schedule(flow: Flow) -> Any:
+    if flow.cron:
+        return CronTriggerTimetable(flow.cron, timezone=flow.timezone or "UTC")
+    return [_asset(name) for name in flow.after] or None
+
+
+def _asset(integration: str) -> Asset:
+    """What a closed run announces, and what ``schedule: {after: …}`` waits for."""
+    return Asset(name=f"{ASSET_SCHEME}{integration}", uri=f"{ASSET_SCHEME}{integration}")
+
+
+def _tags(flow: Flow, *, stale: bool) -> list[str]:
+    connectors = {source.connector for source in flow.sources} | {spec.connector for spec in flow.deliveries}
+    owner = {flow.owner} if flow.owner else set()
+    return sorted({TAG} | connectors | owner | ({STALE} if stale else set()))
+
+
+def _deadline(flow: Flow) -> Any:
+    if flow.policy.deadline is None:
+        return None
+    from dragoman.orchestration.deadline import deadline_of
+
+    return deadline_of(flow.policy.deadline)
+
+
+def _const(value: Any, text: str) -> Param:
+    """A parameter that is shown with the DAG and cannot be set when it is triggered."""
+    return Param(value, description=text, const=value)

@@ -1,0 +1,68 @@
+"""The integrations of a folder as the factory sees them: compiled, or the last good copy, or absent.
+
+Reading the folder compiles every file (the language keeps compiled ones by content hash). A task that starts asks for
+one integration by its name, and only that file is compiled: the file that is named like it, else the one that the good
+copies know.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from zlib import crc32
+
+from dragoman.core.errors import ConfigError, Problem
+from dragoman.core.flow import Flow
+from dragoman.core.home import dragoman_home
+from dragoman.language import all_flows, load_flow
+from dragoman.orchestration.good_copies import GoodCopies
+
+__all__ = ["Shelved", "broken", "one", "shelf"]
+
+
+@dataclass(frozen=True)
+class Shelved:
+    """A compiled integration; ``stale`` where its file is broken now and this is the last good copy."""
+
+    flow: Flow
+    stale: bool = False
+
+
+def shelf(folder: Path, shard: int | None = None, of: int | None = None) -> list[Shelved]:
+    """All integrations that can run, in the order of their names, or one shard of them.
+
+    A file's shard depends on its name alone, so adding a file moves no other one.
+    """
+    flows, problems = all_flows(folder)
+    copies = GoodCopies(dragoman_home())
+    for flow in flows:
+        copies.keep(flow)
+    found = {flow.integration: Shelved(flow) for flow in flows}
+    for file in dict.fromkeys(problem.file for problem in problems):
+        copy = copies.of_file(file)
+        if copy is not None:
+            found.setdefault(copy.integration, Shelved(copy, stale=True))
+    mine = [found[name] for name in sorted(found)]
+    if shard is None or of is None:
+        return mine
+    return [one for one in mine if crc32(Path(one.flow.file).name.encode()) % of == shard]
+
+
+def one(folder: Path, integration: str) -> Shelved | None:
+    """One integration by its name, without compiling the others; None where there is none."""
+    copies = GoodCopies(dragoman_home())
+    copy = copies.of_name(integration)
+    file = Path(copy.file) if copy is not None else folder / f"{integration}.yaml"
+    if file.parent == folder and file.is_file():
+        try:
+            flow = load_flow(file)
+        except ConfigError:
+            return None if copy is None else Shelved(copy, stale=True)
+        if flow.integration == integration:
+            return Shelved(flow)
+    return next((found for found in shelf(folder) if found.flow.integration == integration), None)
+
+
+def broken(folder: Path) -> list[Problem]:
+    """What is wrong in the folder's files, all of it."""
+    return all_flows(folder)[1]

@@ -1,0 +1,69 @@
+"""The plugin's web routes inside Airflow's API server: read-only, and only for whom Airflow has let in.
+
+Airflow does not authenticate the routes of a plugin by itself: the whole app asks for a signed-in user, each route
+for the right to read its DAG, and there are no routes for docs or the OpenAPI schema.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Annotated
+
+from airflow.api_fastapi.core_api.security import requires_access_dag, requires_authenticated
+from fastapi import Depends, FastAPI, Header, HTTPException
+from fastapi.responses import HTMLResponse, JSONResponse, Response
+
+from dragoman.core.errors import DragomanError
+from dragoman.ledger.ledger import Ledger
+from dragoman.ledger.rows import Run
+from dragoman.steps.report import report_of
+from dragoman.steps.workplace import Workplace
+from dragoman.web.run_page import run_page
+
+__all__ = ["create_app"]
+
+SAFE = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'",
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-store",
+}
+
+
+def create_app(workplace: Callable[[], AbstractContextManager[Workplace]]) -> FastAPI:
+    """The app; ``workplace`` opens the ledger for one request."""
+    app = FastAPI(
+        title="Dragoman",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        dependencies=[Depends(requires_authenticated())],
+    )
+
+    @app.get("/runs/{dag_id}/{run_id:path}", dependencies=[Depends(requires_access_dag("GET"))])
+    def run_figures(dag_id: str, run_id: str, accept: Annotated[str, Header()] = "") -> Response:
+        """One run's figures: JSON, or a page where a browser asks. ``run_id`` is Dragoman's or Airflow's own.
+
+        404 where the ledger knows no such run of this DAG; 503 where the ledger cannot be read.
+        """
+        try:
+            with workplace() as place:
+                run = _find(place.ledger, dag_id, run_id)
+                report = None if run is None else report_of(place, run.run_id)
+        except DragomanError as error:
+            raise HTTPException(503, detail=f"{error.message} [{error.code}]") from error
+        if report is None:
+            raise HTTPException(404, detail=f"the ledger knows no run {run_id} of {dag_id}")
+        if "text/html" in accept:
+            return HTMLResponse(run_page(report), headers=SAFE)
+        return JSONResponse(report, headers=SAFE)
+
+    return app
+
+
+def _find(ledger: Ledger, dag_id: str, run_id: str) -> Run | None:
+    """The run, only if it is this DAG's: the right to read one DAG must not open another's runs."""
+    run = ledger.run(run_id) or ledger.run_of_trigger(dag_id, f"{dag_id}/{run_id}")
+    if run is None or (run.integration != dag_id and not run.trigger.startswith(f"{dag_id}/")):
+        return None
+    return run
