@@ -1,0 +1,131 @@
+"""What a connector and a format say about themselves: ``connector.yaml`` and ``formats.yaml``, as checked data.
+
+Nothing is checked here: ``language/build_registry.py`` does that once and writes ``registry.json``, which
+``registry.py`` loads.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from dragoman.core.capability import DestinationCan, SourceCan
+
+__all__ = [
+    "OPTION_TYPES",
+    "SUPPORT_LEVELS",
+    "ConnectionInfo",
+    "DestinationRole",
+    "FormatInfo",
+    "Manifest",
+    "Option",
+    "Registry",
+    "SourceRole",
+]
+
+OPTION_TYPES = (
+    "text",
+    "integer",
+    "number",
+    "boolean",
+    "duration",
+    "identifier",
+    "path",
+    "enum",
+    "list",
+    "map",
+    "expression",
+    "object",
+)
+SUPPORT_LEVELS = ("tested", "simulated", "unproven")
+
+
+class Option(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One option of a connector or a format.
+
+    ``of`` is the type of a list's items or a map's values (absent in a map: any value); ``values`` are an enum's;
+    ``fields`` are an object's. ``short``: where an object may be written as a plain value, the field that it fills.
+    """
+
+    type: str
+    help: str = ""
+    required: bool = False
+    default: Any = None
+    example: Any = None
+    values: tuple[str, ...] = ()
+    of: str = ""
+    fields: dict[str, Option] = {}
+    short: str = ""
+    minimum: float | None = None
+    maximum: float | None = None
+
+
+class ConnectionField(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One field of the connection form. Names beyond Airflow's own live in the connection's extra."""
+
+    help: str = ""
+    label: str = ""
+    required: bool = False
+    type: str = ""
+    default: Any = None
+    example: Any = None
+    values: tuple[str, ...] = ()
+    secret: bool = False
+    extra: bool = False
+
+
+class ConnectionInfo(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Which Airflow connections a connector takes. ``example`` is one as a URI, without a real secret."""
+
+    types: tuple[str, ...]
+    example: str
+    fields: dict[str, ConnectionField] = {}
+
+
+class SourceRole(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The reading side: what it can do, what it promises, its options; of each group in ``one_of`` just one is set."""
+
+    guarantee: str
+    can: SourceCan = SourceCan()
+    options: dict[str, Option] = {}
+    one_of: tuple[tuple[str, ...], ...] = ()
+
+
+class DestinationRole(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The writing side: what it can do, what it promises, its options; of each group in ``one_of`` just one is set."""
+
+    guarantee: str
+    can: DestinationCan = DestinationCan()
+    options: dict[str, Option] = {}
+    one_of: tuple[tuple[str, ...], ...] = ()
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One connector."""
+
+    connector: str
+    title: str
+    support: str
+    summary: str
+    connection: ConnectionInfo | None = None
+    source: SourceRole | None = None
+    destination: DestinationRole | None = None
+
+
+class FormatInfo(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One file format. ``endings`` are those by which it is guessed, with their dot."""
+
+    title: str
+    summary: str
+    read: bool = False
+    write: bool = False
+    endings: tuple[str, ...] = ()
+    options: dict[str, Option] = {}
+
+
+class Registry(msgspec.Struct, frozen=True, kw_only=True):
+    """All connectors and formats, by name."""
+
+    connectors: dict[str, Manifest]
+    formats: dict[str, FormatInfo]
