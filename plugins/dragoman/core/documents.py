@@ -172,7 +172,8 @@ def _doubled(texts: Sequence[Token], records: Sequence[dict[str, msgspec.Raw]]) 
 
 
 def _seen(text: bytes) -> int:
-    return sum(text.count(colon) for colon in _COLONS)
+    seen = sum(text.count(colon) for colon in _COLONS)
+    return seen if b"\\\\" in text else seen - text.count(b'\\":')  # an escaped quote ends no key
 
 
 def _inner_keys(record: dict[str, msgspec.Raw]) -> int:

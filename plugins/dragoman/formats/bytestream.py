@@ -10,12 +10,12 @@ import codecs
 import gzip
 import re
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO
 
 from dragoman.core.errors import ConfigError, FatalError
 
-__all__ = ["Encoded", "Utf8Source", "packed", "shown"]
+__all__ = ["Encoded", "Utf8Source", "carried", "packed", "shown"]
 
 _BOMS = ((codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 _PORTION = 1 << 20
@@ -41,7 +41,7 @@ def packed(options: Mapping[str, Any], name: str) -> bool:
 
 
 def shown(raw: bytes) -> str:
-    """Bytes as text for a person; what is no UTF-8, or was none of the file's encoding, shows as ``\\xff``."""
+    r"""Bytes as text for a person; what is no UTF-8, or was none of the file's encoding, shows as ``\xff``."""
     return _MARKED.sub(lambda found: bytes([found[0][1] << 6 & 0xC0 | found[0][2] & 0x3F]), raw).decode(
         "utf-8", "backslashreplace"
     )
@@ -169,8 +169,7 @@ class Encoded:
         self._encoding = name
         self._encoder = None if name == "utf-8" else codecs.getincrementalencoder(name)()
         if self._encoder is not None and not begins:
-            self._encoder.encode("")
-            self._encoder.setstate(2 if name in {"utf-16", "utf-32"} else self._encoder.getstate())
+            self._encoder.encode("")  # gives the byte order mark, which stands in the file already
 
     def write(self, data: bytes | memoryview) -> None:
         """Write whole characters."""
@@ -178,7 +177,7 @@ class Encoded:
             self._stream.write(data)
             return
         try:
-            self._stream.write(self._encoder.encode(str(data, "utf-8")))
+            self._stream.write(self._encoder.encode(str(data, "utf-8", "surrogatepass")))
         except UnicodeEncodeError as error:
             raise FatalError(
                 f"{self._kind}.encoding",
@@ -189,3 +188,20 @@ class Encoded:
     def flush(self) -> None:
         """Hand on what the stream holds back."""
         self._stream.flush()
+
+
+def carried(old: BinaryIO, stream: BinaryIO, options: Mapping[str, Any], *, origin: str, kind: str) -> Iterator[bytes]:
+    """Copy what stands in a file to the stream, and give it as UTF-8 portion by portion; both streams are unpacked.
+
+    The last line gets a line end if it has none.
+    """
+    source = Utf8Source(old, {**options, "compression": "none"}, origin=origin, kind=kind)
+    target = Encoded(stream, source.encoding, kind, begins=True)
+    last = b""
+    while portion := source.read(_PORTION):
+        target.write(portion)
+        yield portion
+        last = portion[-1:]
+    if last and last != b"\n":
+        target.write(b"\n")
+    target.flush()

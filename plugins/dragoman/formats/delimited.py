@@ -20,9 +20,9 @@ from dragoman.formats.bytestream import Utf8Source, shown
 from dragoman.formats.delimited_dialect import Dialect, dialect_of
 from dragoman.formats.delimited_layout import Layout, Splitter
 from dragoman.formats.delimited_parse import parse
-from dragoman.formats.delimited_writer import open_writer
+from dragoman.formats.delimited_writer import carry_over, open_writer
 
-__all__ = ["open_writer", "read"]
+__all__ = ["carry_over", "open_writer", "read"]
 
 _FIRST_PORTION = 1 << 18
 _LARGEST_PORTION = 16 << 20

@@ -5,6 +5,7 @@ Lines are joined by Arrow, column by column; the bytes of the joined array are t
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Mapping
 from typing import Any, BinaryIO
@@ -13,14 +14,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dragoman.core.batch import Refused
-from dragoman.core.errors import ConfigError
-from dragoman.formats.bytestream import Encoded
+from dragoman.core.errors import ConfigError, FatalError
+from dragoman.formats.bytestream import Encoded, carried
 from dragoman.formats.delimited_dialect import Dialect, dialect_of
-from dragoman.formats.words import words
+from dragoman.formats.delimited_layout import Splitter
+from dragoman.formats.words import portions, values_of, words
 
-__all__ = ["DelimitedWriter", "open_writer"]
+__all__ = ["DelimitedWriter", "carry_over", "open_writer"]
 
-_ROWS = 65_536
 _FORMULA = r"^[=+\-@\t\r]"
 
 
@@ -34,6 +35,37 @@ def open_writer(stream: BinaryIO, schema: pa.Schema, options: Mapping[str, Any],
     if not dialect.quote:
         raise ConfigError("csv.option", "without a quote not every text can be written: leave the option quote out")
     return DelimitedWriter(Encoded(stream, dialect.encoding, "csv", begins=not continues), schema, dialect, continues)
+
+
+def carry_over(old: BinaryIO, stream: BinaryIO, schema: pa.Schema, options: Mapping[str, Any], *, origin: str) -> bool:
+    """Copy the records that stand in a file, so that a writer that ``continues`` can add to them.
+
+    Returns:
+        Whether there was anything, a header at least.
+
+    Raises:
+        FatalError: ``csv.other_header`` where the file's columns are not the schema's, in its order.
+    """
+    dialect = dialect_of(options, "")
+    began = False
+    for portion in carried(old, stream, options, origin=origin, kind="csv"):
+        if not began and dialect.header:
+            _same_header(portion, schema, dialect, origin)
+        began = True
+    return began
+
+
+def _same_header(text: bytes, schema: pa.Schema, dialect: Dialect, origin: str) -> None:
+    splitter = Splitter(dialect.delimiter.encode(), dialect.quote.encode(), b"")
+    first = splitter.split(text if text.endswith(b"\n") else text + b"\n").ends[:1]
+    line = str(text[: int(first[0])] if len(first) else text, "utf-8", "replace").rstrip("\r\n")
+    found = next(csv.reader([line], delimiter=dialect.delimiter, quotechar=dialect.quote), [])
+    if found != schema.names:
+        raise FatalError(
+            "csv.other_header",
+            f"{origin} has the columns {', '.join(found)}; the records to add have {', '.join(schema.names)}",
+            next_step="write mode: replace, another path, or {run} in the path, so that each run makes its own file",
+        )
 
 
 class DelimitedWriter:
@@ -52,8 +84,7 @@ class DelimitedWriter:
 
     def write(self, table: pa.Table) -> list[Refused]:
         """Write the rows; CSV holds every value, so none is refused."""
-        for at in range(0, table.num_rows, _ROWS):
-            part = table.slice(at, _ROWS)
+        for _, part in portions(table):
             columns = []
             for name in self._schema.names:
                 text = words(part.column(name), self._dialect.binary)
@@ -74,8 +105,7 @@ class DelimitedWriter:
         fields = [self._quoted(column.combine_chunks()) for column in columns]
         joined = fields[0] if len(fields) == 1 else self._join(fields, self._dialect.delimiter)
         lines = self._join([joined, pa.scalar("")], self._end)
-        for chunk in lines.chunks if isinstance(lines, pa.ChunkedArray) else [lines]:
-            self._stream.write(values_of(chunk))
+        self._stream.write(values_of(lines))
 
     def _join(self, fields: list[Any], separator: str) -> Any:
         return pc.binary_join_element_wise(*fields, separator, null_handling="replace", null_replacement="")
@@ -89,11 +119,3 @@ class DelimitedWriter:
             return text
         doubled = pc.replace_substring(text, quote, quote * 2)
         return pc.if_else(needed, pc.binary_join_element_wise(quote, doubled, quote, ""), text)
-
-
-def values_of(array: pa.Array) -> memoryview:
-    """The bytes of all values of a text array without NULLs, one after the other."""
-    if not len(array):
-        return memoryview(b"")
-    offsets = memoryview(array.buffers()[1]).cast("i")
-    return memoryview(array.buffers()[2])[offsets[array.offset] : offsets[array.offset + len(array)]]

@@ -2,17 +2,27 @@
 
 Decimals keep all digits of their scale and have no exponent; dates and times are ISO 8601, with ``T`` and, where they
 have an offset, ``+00:00``; booleans are ``true`` and ``false``; doubles are the shortest text that gives the same
-double again; binary is hex or base64.
+double again; binary is hex or base64; a nested
+value is JSON.
 """
 
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable, Iterator
+from typing import Any
 
+import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["words"]
+__all__ = ["portions", "values_of", "words"]
+
+_ROWS = 65_536
+_BYTES = 128 << 20
+"""An Arrow text array holds 2 GB; written out, values may take several times their room."""
+
+_JSON = msgspec.json.Encoder(decimal_format="number")
 
 
 def words(column: pa.ChunkedArray, binary: str = "hex") -> pa.ChunkedArray:
@@ -22,9 +32,9 @@ def words(column: pa.ChunkedArray, binary: str = "hex") -> pa.ChunkedArray:
         return column
     if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
         encode = base64.b64encode if binary == "base64" else bytes.hex
-        return pa.chunked_array(
-            [[_ascii(encode(value)) if value is not None else None for value in column.to_pylist()]], pa.string()
-        )
+        return _each(column, lambda value: _text(encode(value)))
+    if pa.types.is_nested(kind):
+        return _each(column, lambda value: _text(_JSON.encode(value)))
     if pa.types.is_timestamp(kind):
         text = pc.cast(pc.cast(column, pa.timestamp(kind.unit)), pa.string())
         text = pc.replace_substring(text, " ", "T", max_replacements=1)
@@ -39,5 +49,25 @@ def _without_zeros(text: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.replace_substring_regex(text, r"\.0+$", "")
 
 
-def _ascii(value: str | bytes) -> str:
-    return value if isinstance(value, str) else value.decode("ascii")
+def _each(column: pa.ChunkedArray, word: Callable[[Any], str]) -> pa.ChunkedArray:
+    texts = [word(value) if value is not None else None for value in column.to_pylist()]
+    return pa.chunked_array([pa.array(texts, pa.string())])
+
+
+def _text(value: str | bytes) -> str:
+    return value if isinstance(value, str) else value.decode("utf-8")
+
+
+def portions(table: pa.Table) -> Iterator[tuple[int, pa.Table]]:
+    """The table in pieces that can be written at once, each with its first row."""
+    step = max(1, min(_ROWS, _BYTES * table.num_rows // max(table.nbytes, 1)))
+    for at in range(0, table.num_rows, step):
+        yield at, table.slice(at, step)
+
+
+def values_of(array: pa.Array) -> memoryview:
+    """The bytes of all values of a text array without NULLs, one after the other."""
+    if not len(array):
+        return memoryview(b"")
+    offsets = memoryview(array.buffers()[1]).cast("i")
+    return memoryview(array.buffers()[2])[offsets[array.offset] : offsets[array.offset + len(array)]]
