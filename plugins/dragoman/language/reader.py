@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Hashable
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any
 
 import yaml
 
@@ -79,8 +79,6 @@ def _child(node: yaml.Node, part: str | int) -> tuple[yaml.Node, yaml.Node] | No
 class _Loader(yaml.CSafeLoader):
     """The C parser, with the implicit types of YAML 1.2."""
 
-    yaml_implicit_resolvers: ClassVar[dict[str, list[tuple[str, re.Pattern[str]]]]] = {}
-
     def __init__(self, text: str) -> None:
         super().__init__(text)
         self.found: list[tuple[yaml.Mark, str, str, str]] = []
@@ -90,7 +88,9 @@ class _Loader(yaml.CSafeLoader):
         seen: set[str] = set()
         for key, _ in node.value:
             name = key.value if isinstance(key, yaml.ScalarNode) else ""
-            if not isinstance(key, yaml.ScalarNode):
+            if isinstance(key, yaml.MappingNode) and key.flow_style:
+                self.found.append((key.start_mark, "yaml.template", "a template {{ … }}", "a plain value"))
+            elif not isinstance(key, yaml.ScalarNode):
                 self.found.append((key.start_mark, "yaml.key", "a key that is a list or a map", "a key that is text"))
             elif key.tag not in {"tag:yaml.org,2002:str", _MERGE}:
                 self.found.append((key.start_mark, "yaml.key", f"the key {name} is not text", f'"{name}", quoted'))
@@ -109,6 +109,7 @@ def _float(_loader: _Loader, node: yaml.ScalarNode) -> float:
     return float(node.value)
 
 
+_Loader.yaml_implicit_resolvers = {}
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
 )
