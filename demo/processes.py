@@ -91,8 +91,7 @@ def spawn(
 def stop_all(rounds: Iterable[tuple[float, int | None]] = ((20.0, None), (5.0, signal.SIGKILL))) -> int:
     """End every recorded process and all of its session; the count of processes that were ended.
 
-    Servers are asked last-started first, Airflow's components at once and PostgreSQL after them, so that nobody loses
-    a database he still writes to. Each round: seconds to wait, and the signal (None: the process's own).
+    Airflow and the API are asked at once, PostgreSQL after them, so that nobody loses a database he still writes to. Each round: seconds to wait, and the signal (None: the process's own).
     """
     ended = 0
     processes = recorded()
@@ -104,22 +103,26 @@ def stop_all(rounds: Iterable[tuple[float, int | None]] = ((20.0, None), (5.0, s
             if not left:
                 break
             _ask(group, left, number)
-            psutil.wait_procs(left, timeout=seconds)
+            _wait(left, seconds)
             known |= {process.pid: process for one in group for process in _members(one)}
     PROCESSES.unlink(missing_ok=True)
     return ended
 
 
 def _ask(group: list[Started], left: list[psutil.Process], number: int | None) -> None:
-    if number is not None:
-        for process in left:
-            with suppress(psutil.Error):
-                process.send_signal(number)
-        return
-    for one in group:
-        with suppress(ProcessLookupError, PermissionError):
-            if one.leader() is not None:
-                (os.kill if one.alone else os.killpg)(one.pid, one.stop_signal)
+    leaders = {one.pid: one for one in group}
+    for process in left:
+        one = leaders.get(process.pid)
+        if number is None and one is None and group[0].alone:
+            continue
+        with suppress(psutil.Error):
+            process.send_signal(number or (one.stop_signal if one else signal.SIGTERM))
+
+
+def _wait(left: list[psutil.Process], seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and any(_runs(process) for process in left):
+        time.sleep(0.05)
 
 
 def _runs(process: psutil.Process) -> bool:
