@@ -6,16 +6,14 @@ import base64
 import json
 import os
 import secrets
-import subprocess
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import httpx
 
 from demo.failure import DemoError
-from demo.places import AIRFLOW_HOME, BIN, DRAGOMAN_HOME, LOGS, STATE, TOP
+from demo.places import AIRFLOW_HOME, BIN, DRAGOMAN_HOME, LOGS, TOP
 from demo.processes import Started, spawn
 from demo.progress import Step
 
@@ -73,14 +71,10 @@ def migrate(env: Mapping[str, str]) -> None:
     AIRFLOW_HOME.mkdir(parents=True, exist_ok=True)
     passwords = AIRFLOW_HOME / "simple_auth_manager_passwords.json.generated"
     passwords.write_text(json.dumps({LOGIN["username"]: LOGIN["password"]}))
-    LOGS.mkdir(parents=True, exist_ok=True)
-    with (LOGS / "migrate.log").open("wb") as log:
-        command: list[str | Path] = [BIN / "airflow", "db", "migrate"]
-        done = subprocess.run(
-            command, env=dict(env), cwd=STATE, stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False
-        )
-    if done.returncode != 0:
-        raise DemoError("Airflow could not make its database", LOGS / "migrate.log")
+    process = spawn("migrate", [BIN / "airflow", "db", "migrate"], env)
+    leader = process.process()
+    if leader is None or leader.wait() != 0:
+        raise DemoError("Airflow could not make its database", process.log)
 
 
 def start(env: Mapping[str, str]) -> list[Started]:

@@ -91,7 +91,8 @@ def spawn(
 def stop_all(rounds: Iterable[tuple[float, int | None]] = ((20.0, None), (5.0, signal.SIGKILL))) -> int:
     """End every recorded process and all of its session; the count of processes that were ended.
 
-    Airflow and the API are asked at once, PostgreSQL after them, so that nobody loses a database he still writes to. Each round: seconds to wait, and the signal (None: the process's own).
+    Airflow and the API are asked at once, PostgreSQL after them, so that nobody loses a database he still writes to.
+    Each round: seconds to wait, and the signal (None: the process's own).
     """
     ended = 0
     processes = recorded()
