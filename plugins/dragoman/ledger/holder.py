@@ -14,6 +14,10 @@ from pathlib import Path
 __all__ = ["Holder", "is_dead", "this_process"]
 
 
+_EXITING = 0x4
+"""Linux's PF_EXITING: a killed process is still listed while the kernel takes it down."""
+
+
 @dataclass(frozen=True)
 class Holder:
     """``machine`` tells machines and containers of one name apart; ``started`` tells a process from its pid's next."""
@@ -54,8 +58,9 @@ def _started(pid: int) -> str:
             stat = Path(f"/proc/{pid}/stat").read_text()
         except OSError:
             return ""
-        fields = stat.rpartition(")")[2].split()  # the name before it may hold anything; proc(5): state is field 3
-        return "" if fields[0] in {"Z", "X"} else fields[19]
+        fields = stat.rpartition(")")[2].split()  # the name before it may hold anything; fields are those of proc(5)
+        state, flags, started = fields[0], int(fields[6]), fields[19]
+        return "" if state in {"Z", "X"} or flags & _EXITING else started
     ps = shutil.which("ps") or "ps"
     told = subprocess.run([ps, "-o", "stat=,lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
     state, _, started = told.stdout.strip().partition(" ")
