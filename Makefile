@@ -28,6 +28,7 @@ check: setup ## Lint, types, layers, and whether generated files are fresh
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy --strict demo scripts
 	$(BIN)/lint-imports
 	$(BIN)/python -m dragoman.language.build_registry --check
 	$(BIN)/python scripts/codes.py --check

@@ -82,6 +82,13 @@ def start(env: Mapping[str, str]) -> list[Started]:
     return [spawn(name, [BIN / "airflow", *words], env) for name, words in COMPONENTS.items()]
 
 
+def ensure_up(components: list[Started]) -> None:
+    """Raises ``DemoError`` where one has ended: nothing that waits for it would ever see it happen."""
+    for one in components:
+        if one.leader() is None:
+            raise DemoError(f"Airflow's {one.name} has ended by itself", one.log)
+
+
 class Api:
     """Airflow's REST API, as anyone may use it."""
 
@@ -92,9 +99,7 @@ class Api:
         """Return when all four report that they are well. Raises ``DemoError`` if one has ended or time is up."""
         end = time.monotonic() + HEALTHY_WITHIN
         while time.monotonic() < end:
-            for one in components:
-                if one.leader() is None:
-                    raise DemoError(f"Airflow's {one.name} has ended by itself", one.log)
+            ensure_up(components)
             waiting = self._unhealthy()
             if not waiting:
                 return

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from demo import airflow, report, story
 from demo.failure import DemoError
 from demo.places import AIRFLOW_HOME, ENV_FILE, LOGS, STATE
-from demo.processes import recorded
+from demo.processes import Started, recorded
 from demo.progress import Step
 from demo.servers import start_api, start_postgres
 from demo.stop import stop
@@ -43,22 +43,24 @@ def start() -> int:
         airflow.migrate(env)
     api = airflow.Api(port)
     with Step("Airflow: api-server, scheduler, dag-processor, triggerer") as step:
-        api.wait_until_healthy(airflow.start(env), step)
+        components = airflow.start(env)
+        api.wait_until_healthy(components, step)
         api.log_in()
     with Step("Airflow finds the integrations") as step:
-        _wait_for_dags(api, step)
+        _wait_for_dags(api, components, step)
     for number, group in enumerate(story.ROUNDS):
         if number == 1:
             story.next_day()
-        _run(api, group)
+        _run(api, components, group)
     good = report.show(env)
     print(f"\nAirflow: http://127.0.0.1:{port}   login: {' / '.join(airflow.LOGIN.values())}   (make stop ends it all)")
     return 0 if good else 1
 
 
-def _wait_for_dags(api: airflow.Api, step: Step) -> None:
+def _wait_for_dags(api: airflow.Api, components: list[Started], step: Step) -> None:
     end = time.monotonic() + KNOWN_WITHIN
     while missing := [name for name in story.integrations() if not api.knows(name)]:
+        airflow.ensure_up(components)
         if time.monotonic() > end:
             errors = "; ".join(api.import_errors()) or "Airflow reports no import error"
             raise DemoError(f"Airflow does not know {', '.join(missing)}: {errors}", LOGS / "dag-processor.log")
@@ -68,11 +70,12 @@ def _wait_for_dags(api: airflow.Api, step: Step) -> None:
         api.unpause(name)
 
 
-def _run(api: airflow.Api, group: tuple[story.Expected, ...]) -> None:
+def _run(api: airflow.Api, components: list[Started], group: tuple[story.Expected, ...]) -> None:
     with Step("run " + " and ".join(one.integration for one in group)) as step:
         runs = {one.integration: api.trigger(one.integration) for one in group}
         end = time.monotonic() + RUN_WITHIN
         while True:
+            airflow.ensure_up(components)
             states = {name: api.state(name, run) for name, run in runs.items()}
             open_runs = [name for name, state in states.items() if state not in ENDED]
             if not open_runs:
