@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,11 +22,20 @@ def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture(scope="session")
-def postgres_ledger(postgres_server: Server) -> Iterator[str]:
-    """One ledger in PostgreSQL, which each test finds empty: making one takes longer than a test."""
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A new ledger in a file, to be copied: making one takes longer than a test."""
+    file = tmp_path_factory.mktemp("template") / "ledger.db"
+    open_ledger(f"sqlite:///{file}").close()
+    return file
+
+
+@pytest.fixture(scope="session")
+def postgres_ledger(postgres_server: Server) -> Iterator[Ledger]:
+    """One ledger in PostgreSQL, which each test finds empty."""
     url = postgres_server.fresh_database()
-    open_ledger(url).close()
-    yield url
+    opened = open_ledger(url)
+    yield opened
+    opened.close()
     postgres_server.drop_database(url)
 
 
@@ -33,12 +43,14 @@ def postgres_ledger(postgres_server: Server) -> Iterator[str]:
 def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ledger]:
     """An empty ledger."""
     if request.param == "sqlite":
+        shutil.copy(request.getfixturevalue("sqlite_template"), tmp_path / "ledger.db")
         opened = open_ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
-    else:
-        opened = open_ledger(request.getfixturevalue("postgres_ledger"))
-        with opened._db.write() as connection:
-            for table in tables.metadata.sorted_tables:
-                if table is not tables.version:
-                    connection.execute(table.delete())
+        yield opened
+        opened.close()
+        return
+    opened = request.getfixturevalue("postgres_ledger")
+    with opened._db.write() as connection:
+        for table in tables.metadata.sorted_tables:
+            if table is not tables.version:
+                connection.execute(table.delete())
     yield opened
-    opened.close()
