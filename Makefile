@@ -22,7 +22,7 @@ stop: ## End everything that the demo started
 	@if [ -x $(BIN)/python ]; then $(BIN)/python -m demo stop; else echo "nothing was ever started here"; fi
 
 test: setup ## Run every test suite, each with its budget of seconds
-	@$(BIN)/python scripts/suites.py unit contract airflow
+	@$(BIN)/python -m scripts.suites unit contract airflow
 
 check: setup ## Lint, types, layers, and whether generated files are fresh
 	$(BIN)/ruff check .
@@ -31,26 +31,26 @@ check: setup ## Lint, types, layers, and whether generated files are fresh
 	$(BIN)/mypy --strict demo scripts
 	$(BIN)/lint-imports
 	$(BIN)/python -m dragoman.language.build_registry --check
-	$(BIN)/python scripts/codes.py --check
+	$(BIN)/python -m scripts.docs --check
 
 lint: setup ## Mend what ruff can mend by itself
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 unit: setup ## Only the unit tests (budget 60 s)
-	@$(BIN)/python scripts/suites.py unit
+	@$(BIN)/python -m scripts.suites unit
 
 contract: setup ## Only the contract tests: connectors against real systems
-	@$(BIN)/python scripts/suites.py contract
+	@$(BIN)/python -m scripts.suites contract
 
 airflow: setup ## Only the tests inside Airflow (budget 240 s)
-	@$(BIN)/python scripts/suites.py airflow
+	@$(BIN)/python -m scripts.suites airflow
 
 registry: setup ## Write plugins/dragoman/registry.json from the manifests
 	$(BIN)/python -m dragoman.language.build_registry
 
 docs: registry ## Write the generated pages under docs/
-	$(BIN)/python scripts/codes.py
+	$(BIN)/python -m scripts.docs
 
 lock: setup ## Resolve pyproject.toml anew into requirements.txt, with hashes
 	$(BIN)/uv pip compile pyproject.toml --extra fab --extra celery --group dev --universal --python-version 3.11 \

@@ -1,14 +1,12 @@
-"""Write ``docs/codes.md``: every error code of the package, what the runner does with it, and what it says.
+"""``docs/codes.md``: every error code of the package, what the runner does with it, and what it says.
 
 Codes are found in the source itself: a string like ``area.what`` that an error, a problem or a reject is made with.
-``--check`` writes nothing and fails where the page is stale.
 """
 
 from __future__ import annotations
 
 import ast
 import re
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +15,6 @@ from dragoman.core.failpoints import FAILPOINTS
 
 TOP = Path(__file__).resolve().parent.parent
 PACKAGE = TOP / "plugins" / "dragoman"
-PAGE = TOP / "docs" / "codes.md"
 CODE = re.compile(r"[a-z][a-z0-9_]*\.[a-z0-9_…]+")
 NOT_CODES = re.compile(r".*\.(py|yaml|json|sql|md|csv|libs|exc|exceptions|new|tmp|lock)")
 KINDS = {
@@ -110,11 +107,11 @@ def collect() -> dict[str, Entry]:
     return found
 
 
-def page(found: dict[str, Entry]) -> str:
+def codes_page() -> str:
     """The page: a table for each area."""
     lines = [HEAD]
     area = ""
-    for code, entry in sorted(found.items()):
+    for code, entry in sorted(collect().items()):
         if code.partition(".")[0] != area:
             area = code.partition(".")[0]
             lines.append(f"\n## {area}\n\n| code | what happens | it says | raised in |\n|---|---|---|---|")
@@ -122,19 +119,3 @@ def page(found: dict[str, Entry]) -> str:
         kinds = ", ".join(sorted(entry.kinds)) or "record rejected"
         lines.append(f"| `{code}` | {kinds} | {says} | {', '.join(f'`{name}`' for name in sorted(entry.modules))} |")
     return "\n".join(lines) + "\n"
-
-
-def main(words: list[str]) -> int:
-    """Write the page, or check it."""
-    text = page(collect())
-    if words == ["--check"]:
-        if PAGE.exists() and PAGE.read_text(encoding="utf-8") == text:
-            return 0
-        sys.stderr.write("docs/codes.md is stale: make docs\n")
-        return 1
-    PAGE.write_text(text, encoding="utf-8")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
