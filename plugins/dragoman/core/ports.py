@@ -153,8 +153,12 @@ class FileDraft(Protocol):
 
     stream: BinaryIO
 
+    def complete(self) -> None:
+        """All is written: close the stream, durably. The draft outlives the process until it is published."""
+        ...
+
     def publish(self) -> None:
-        """fsync, and give it its final name; safe to call again after a kill between the two."""
+        """Complete it, and give it its final name."""
         ...
 
     def discard(self) -> None:
@@ -173,8 +177,8 @@ class FileDestination(Protocol):
         """What stands at ``path`` now, or None."""
         ...
 
-    def published(self, path: str, run_id: str) -> bool:
-        """Whether this very run has already given ``path`` its content."""
+    def finish(self, path: str, run_id: str) -> None:
+        """Publish the draft that an earlier try of this run completed; nothing where that is done."""
         ...
 
     def close(self) -> None:

@@ -51,10 +51,8 @@ class JsonWriter:
         for at, part in portions(table):
             wrong = self._wrong(part)
             refused += [Refused(at + one.row, one.code, one.message, one.field) for one in wrong.values()]
-            if wrong:
-                part = part.take(pa.array([row for row in range(part.num_rows) if row not in wrong], pa.int64()))
-            if part.num_rows:
-                self._objects(part)
+            sound = [row for row in range(part.num_rows) if row not in wrong] if wrong else []
+            self._objects(part.take(pa.array(sound, pa.int64())) if wrong else part)
         return refused
 
     def finish(self) -> None:
@@ -63,6 +61,8 @@ class JsonWriter:
         self._stream.flush()
 
     def _objects(self, part: pa.Table) -> None:
+        if not part.num_rows:
+            return
         pieces: list[Any] = []
         for at, field in enumerate(self._schema):
             pieces.append(pa.scalar(("," if at else "{") + _quoted(field.name) + ":"))

@@ -1,0 +1,233 @@
+"""From batches of outputs to files: joins a destination of files with a format.
+
+Files are written aside while the run goes on. ``commit`` writes down which files there will be (a small hidden file
+beside them), and only then gives them their names. A run that was killed in between is finished from that note by the
+next try: what still stands aside is renamed, nothing is written twice.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, BinaryIO
+
+import msgspec
+import pyarrow as pa
+
+from dragoman.core.batch import Refused
+from dragoman.core.errors import FatalError
+from dragoman.core.flow import FormatSpec
+from dragoman.core.ports import DeliverRequest, FileDestination, FileDraft
+from dragoman.formats.bytestream import packed
+from dragoman.formats.catalog import FormatModule, Writer, format_of
+from dragoman.steps.file_names import FileNames
+
+__all__ = ["FileDelivery", "encode"]
+
+
+class _Done(msgspec.Struct, frozen=True):
+    """One file of a run, as it was written."""
+
+    path: str
+    sha256: str
+    size: int
+
+
+class _Note(msgspec.Struct, frozen=True):
+    """What the last run of a delivery publishes, written before its first file gets its name."""
+
+    run: str
+    token: int
+    files: tuple[_Done, ...]
+
+
+def encode(
+    destination: FileDestination, request: DeliverRequest, options: Mapping[str, Any], form: FormatSpec | None = None
+) -> FileDelivery:
+    """Begin a run's delivery into files.
+
+    Args:
+        destination: takes the files.
+        request: the run and its columns; ``mode`` is ``append`` or ``replace``.
+        options: ``path`` with placeholders, ``one_file_per``.
+        form: the format; None goes by the path's ending.
+
+    Raises:
+        ConfigError: ``files.placeholder``, ``format.unknown``.
+    """
+    return FileDelivery(destination, request, FileNames.of(request, options), form)
+
+
+class FileDelivery:
+    """A ``DeliverySession`` into files."""
+
+    def __init__(
+        self, destination: FileDestination, request: DeliverRequest, names: FileNames, form: FormatSpec | None
+    ) -> None:
+        self._destination = destination
+        self._request = request
+        self._names = names
+        self._module = format_of(names.template, form.type if form else "").load()
+        self._options = form.options if form else {}
+        safe = re.sub(r"[^A-Za-z0-9._-]", "_", f"{request.integration}.{request.delivery}")
+        self._note_path = f".dragoman/{safe}.json"
+        self._before = self._note()
+        self._file: _File | None = None
+        self._done: list[tuple[_Done, FileDraft]] = []
+        self._decided = False
+
+    def applied(self) -> bool:
+        """Whether an earlier try of this run had come to its commit; what it left undone is done here."""
+        note = self._before
+        if note is None or note.run != self._request.run_id:
+            return False
+        for file in note.files:
+            self._destination.finish(file.path, note.run)
+        return True
+
+    def write(self, batch_id: str, outputs: pa.Table) -> list[Refused]:
+        """Write the rows aside; those that the format cannot hold come back."""
+        refused: list[Refused] = []
+        for first, part in self._names.parts(outputs):
+            file = self._at(self._names.path(batch_id, first))
+            refused += [replace(one, row=one.row + first) for one in file.writer.write(part)]
+        self._names.passed(outputs.num_rows)
+        return refused
+
+    def commit(self) -> None:
+        """Give every file its name.
+
+        Raises:
+            FatalError: ``lease.fenced`` where another run of this delivery has published meanwhile.
+        """
+        if self._file is None and not self._done and self._request.mode == "replace":
+            self._at(self._names.path("", 0))
+        self._close_file()
+        if not self._done:
+            return
+        if self._note() != self._before:
+            raise FatalError(
+                "lease.fenced",
+                f"another run has written the files of {self._request.delivery} meanwhile; this one gives up",
+                next_step="nothing: the other run goes on",
+            )
+        self._tidy()
+        self._decided = True
+        request = self._request
+        note = _Note(request.run_id, request.token, tuple(done for done, _ in self._done))
+        draft = self._destination.draft(self._note_path, request.run_id)
+        draft.stream.write(msgspec.json.format(msgspec.json.encode(note), indent=1))
+        draft.publish()
+        for _, waiting in self._done:
+            waiting.publish()
+
+    def close(self) -> None:
+        """Remove what stands aside, unless the commit has begun: then the next try needs it."""
+        if self._file is not None:
+            self._file.draft.discard()
+            self._file = None
+        if not self._decided:
+            for _, draft in self._done:
+                draft.discard()
+        self._done = []
+
+    def _at(self, path: str) -> _File:
+        if self._file is not None and self._file.path == path:
+            return self._file
+        self._close_file()
+        self._file = _File(path, self._destination, self._request, self._module, self._options)
+        return self._file
+
+    def _close_file(self) -> None:
+        if self._file is not None:
+            self._done.append((self._file.finish(), self._file.draft))
+            self._file = None
+
+    def _note(self) -> _Note | None:
+        stream = self._destination.existing(self._note_path)
+        if stream is None:
+            return None
+        with stream:
+            try:
+                return msgspec.json.decode(stream.read(), type=_Note)
+            except msgspec.DecodeError as error:
+                raise FatalError(
+                    "files.note_broken",
+                    f"{self._note_path} cannot be read: {error}",
+                    next_step="see whether the last run's files are whole, then remove it",
+                ) from error
+
+    def _tidy(self) -> None:
+        """Remove what a run that was given up in its commit left aside."""
+        if self._before is not None and self._before.run != self._request.run_id:
+            for file in self._before.files:
+                self._destination.draft(file.path, self._before.run).discard()
+
+
+class _File:
+    """One file being written aside."""
+
+    def __init__(
+        self,
+        path: str,
+        destination: FileDestination,
+        request: DeliverRequest,
+        module: FormatModule,
+        options: Mapping[str, Any],
+    ) -> None:
+        self.path = path
+        self.draft = destination.draft(path, request.run_id)
+        try:
+            self._hashed = _Hashing(self.draft.stream)
+            self._zip = _zipped(self._hashed) if packed(options, path) else None
+            stream: BinaryIO = self._zip or self._hashed  # type: ignore[assignment]
+            continues = False
+            old = destination.existing(path) if request.mode == "append" else None
+            if old is not None:
+                with old:
+                    unpacked: BinaryIO = gzip.GzipFile(fileobj=old) if self._zip else old  # type: ignore[assignment]
+                    continues = module.carry_over(unpacked, stream, request.schema, options, origin=path)
+            self.writer: Writer = module.open_writer(stream, request.schema, options, continues=continues)
+        except BaseException:
+            self.draft.discard()
+            raise
+
+    def finish(self) -> _Done:
+        """Write the end and flush it to the disk."""
+        self.writer.finish()
+        if self._zip is not None:
+            self._zip.close()
+        self.draft.complete()
+        return _Done(self.path, self._hashed.hexdigest(), self._hashed.size)
+
+
+def _zipped(stream: _Hashing) -> gzip.GzipFile:
+    """Without name and time, so that the same records give the same bytes."""
+    return gzip.GzipFile(filename="", mode="wb", fileobj=stream, mtime=0, compresslevel=6)
+
+
+class _Hashing(io.RawIOBase):
+    """Passes bytes on, hashed and counted; the stream behind it stays open."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._digest = hashlib.sha256()
+        self.size = 0
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any, /) -> int:
+        """Write all of it."""
+        self._digest.update(data)
+        self._stream.write(data)
+        self.size += len(data)
+        return len(data)
+
+    def hexdigest(self) -> str:
+        """SHA-256 of what has passed."""
+        return self._digest.hexdigest()
