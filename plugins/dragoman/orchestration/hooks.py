@@ -1,4 +1,4 @@
-"""One hook class for each connection type, made from the connectors' manifests: ``FileHook``, ``PostgresHook``, …
+"""One hook class for each connection type, made from the connectors' manifests (``FileHook``, ``PostgresHook``).
 
 A hook serves tasks written by hand: it reads a system into Arrow tables, writes one to it, and tests the connection.
 It is given the connector's own options, which are checked and filled in as in an integration. For what a provider of

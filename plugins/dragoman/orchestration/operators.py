@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import Asset, BaseOperator
 
-from dragoman.core.errors import ConfigError, DragomanError
+from dragoman.core.errors import ConfigError, DragomanError, FatalError
 from dragoman.orchestration.link import RunFiguresLink
 from dragoman.orchestration.retry import MAX_RETRY_DELAY, MIN_RETRIES, RETRY_DELAY, ErrorRetryPolicy
 
@@ -33,6 +33,7 @@ __all__ = [
 ]
 
 ASSET_SCHEME = "dragoman://"
+GREEN = frozenset({"done", "nothing_new"})
 _FIGURES = ("run_id", "state", "read", "delivered", "rejected", "filtered", "in_doubt", "balanced", "seconds")
 
 
@@ -90,6 +91,12 @@ class DragomanOperator(BaseOperator):
         self.dragoman_run_id = str(facts.get("run_id", ""))
         context["ti"].xcom_push(key="dragoman_run_id", value=self.dragoman_run_id)
         self._announce(context, facts)
+        if facts.get("state", "done") not in GREEN:
+            raise FatalError(
+                "run.red",
+                f"run {self.dragoman_run_id} of {flow.integration} is {facts['state']}",
+                next_step=f"dragoman runs {flow.integration}",
+            )
         return facts
 
     @abstractmethod
@@ -101,7 +108,8 @@ class DragomanOperator(BaseOperator):
         if self.flow is not None:
             return self.flow
         from dragoman.core.home import integrations_folder
-        from dragoman.language import compile_definition, find_flow, load_flow
+        from dragoman.language import find_flow, load_flow
+        from dragoman.orchestration.inline import compile_definition
 
         given = [name for name in ("integration", "file", "definition") if getattr(self, name)]
         if len(given) != 1:
@@ -111,7 +119,7 @@ class DragomanOperator(BaseOperator):
                 next_step='write one of integration="name", file="path.yaml", definition={...}',
             )
         if self.definition:
-            return compile_definition(self.definition, origin=f"task {self.task_id}")
+            return compile_definition(self.definition)
         return load_flow(Path(self.file)) if self.file else find_flow(self.integration, integrations_folder())
 
     def _run_id(self, context: Any) -> str:

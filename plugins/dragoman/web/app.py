@@ -14,9 +14,8 @@ from airflow.api_fastapi.core_api.security import requires_access_dag, requires_
 from fastapi import Depends, FastAPI, Header, HTTPException
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 
-from dragoman.core.errors import DragomanError
-from dragoman.ledger.ledger import Ledger
-from dragoman.ledger.rows import Run
+from dragoman.core.errors import DragomanError, FatalError
+from dragoman.ledger.ledger import Ledger, Run
 from dragoman.steps.report import report_of
 from dragoman.steps.workplace import Workplace
 from dragoman.web.run_page import run_page
@@ -63,7 +62,10 @@ def create_app(workplace: Callable[[], AbstractContextManager[Workplace]]) -> Fa
 
 def _find(ledger: Ledger, dag_id: str, run_id: str) -> Run | None:
     """The run, only if it is this DAG's: the right to read one DAG must not open another's runs."""
-    run = ledger.run(run_id) or ledger.run_of_trigger(dag_id, f"{dag_id}/{run_id}")
+    try:
+        run: Run | None = ledger.run(run_id)
+    except FatalError:
+        run = ledger.run_of_trigger(dag_id, f"{dag_id}/{run_id}")
     if run is None or (run.integration != dag_id and not run.trigger.startswith(f"{dag_id}/")):
         return None
     return run

@@ -49,7 +49,7 @@ def test_an_edit_a_new_name_and_a_new_path_leave_one_copy(home):
         flow("orders_new", "/x/moved.yaml", "c"),
     ):
         GoodCopies(home).keep(one)
-        assert len(os.listdir(home / "good")) == 1
+        assert len(list((home / "good").iterdir())) == 1
     assert GoodCopies(home).of_file("/x/orders.yaml") is None
     assert GoodCopies(home).of_name("orders_new").file == "/x/moved.yaml"
 

@@ -1,0 +1,67 @@
+"""Turns a file of one format into another: a small run of its own, with the whole accounting, in a folder that goes."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dragoman.core.connection import Connection
+from dragoman.ledger.ledger import open_ledger
+from dragoman.orchestration.inline import compile_definition
+from dragoman.stage.store import Stage
+from dragoman.steps.run import run
+from dragoman.steps.workplace import Workplace
+
+__all__ = ["translate_file"]
+
+
+def translate_file(
+    source: Path, target: Path, from_format: Mapping[str, Any] | None = None, to_format: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Write ``target`` whole or not at all; returns both paths and the number of records.
+
+    Formats go by the files' endings unless given. A record that cannot be read or written raises ``FatalError``.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    flow = compile_definition(
+        {
+            "integration": "file_translation",
+            "source": _side("in", source, from_format) | {"reread": "always"},
+            "deliver": _side("out", target, to_format) | {"mode": "replace"},
+            "policy": {"on_reject": "fail", "allow_empty": True},
+        }
+    )
+    with tempfile.TemporaryDirectory(prefix="dragoman-translate-") as name:
+        home = Path(name)
+        place = Workplace(
+            home=home,
+            ledger=open_ledger(f"sqlite:///{home / 'ledger.db'}"),
+            stage=Stage(str(home / "stage")),
+            connections=_TwoFolders(source.resolve().parent, target.resolve().parent),
+            actor="translate",
+        )
+        try:
+            report = run(flow, place)
+        finally:
+            place.close()
+    return {"path": str(source), "to": str(target), "records": report["delivered"]}
+
+
+def _side(connection: str, file: Path, form: Mapping[str, Any] | None) -> dict[str, Any]:
+    side: dict[str, Any] = {"connector": "files", "connection": connection, "path": file.name}
+    return side | ({"format": dict(form)} if form else {})
+
+
+@dataclass(frozen=True)
+class _TwoFolders:
+    """The connections ``in`` and ``out``."""
+
+    source: Path
+    target: Path
+
+    def get(self, conn_id: str) -> Connection:
+        folder = self.source if conn_id == "in" else self.target
+        return Connection(conn_id=conn_id, conn_type="file", scheme="file", path=str(folder))
