@@ -17,6 +17,7 @@ from dragoman.core.errors import ConfigError, DragomanError, FatalError, Retriab
 __all__ = ["Database"]
 
 _BUSY_MILLISECONDS = 30_000
+_CONNECT_SECONDS = 15
 _WRITE = "dragoman_write"
 
 
@@ -26,7 +27,7 @@ class Database:
     def __init__(self, url: str) -> None:
         self.url = _with_driver(url)
         self.sqlite = self.url.get_backend_name() == "sqlite"
-        self._engine = _sqlite_engine(self.url) if self.sqlite else sa.create_engine(self.url, pool_pre_ping=True)
+        self._engine = _sqlite_engine(self.url) if self.sqlite else _postgres_engine(self.url)
 
     @property
     def name(self) -> str:
@@ -41,7 +42,10 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """A transaction that writes, durable when it ends; on SQLite it is the only one (BEGIN IMMEDIATE)."""
+        """A transaction that writes, durable when it ends; waits up to 30 s for others that do.
+
+        On SQLite it is the only one that writes (BEGIN IMMEDIATE); on PostgreSQL the lease's row is what it locks.
+        """
         options = {_WRITE: True}
         with (
             self._in_our_words(),
@@ -112,13 +116,23 @@ def _sqlite_engine(url: URL) -> Engine:
         connection.isolation_level = None  # transactions are begun below; sqlite3's own rules would break DDL apart
         cursor = connection.cursor()
         cursor.execute("PRAGMA synchronous = FULL")
-        cursor.execute("PRAGMA foreign_keys = ON")
         cursor.close()
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
         writes = connection.get_execution_options().get(_WRITE)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+def _postgres_engine(url: URL) -> Engine:
+    engine = sa.create_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": _CONNECT_SECONDS})
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        if connection.get_execution_options().get(_WRITE):
+            connection.exec_driver_sql(f"SET LOCAL lock_timeout = {_BUSY_MILLISECONDS}")
 
     return engine
 

@@ -54,7 +54,6 @@ class LocalFiles:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._made: set[Path] = set()
 
     def write(self, path: str, content: memoryview, before_name: Callable[[], None]) -> None:
         """See ``StageFiles.write``; a half file is removed when the disk refuses."""
@@ -92,7 +91,6 @@ class LocalFiles:
     def remove(self, folder: str) -> None:
         """See ``StageFiles.remove``."""
         target = self._root / folder
-        self._made = {made for made in self._made if made != target and target not in made.parents}
         try:
             shutil.rmtree(target)
         except FileNotFoundError:
@@ -101,7 +99,7 @@ class LocalFiles:
             raise _refused(target, error) from error
 
     def _folder(self, folder: Path) -> None:
-        if folder in self._made:
+        if folder.is_dir():
             return
         missing = [folder, *folder.parents]
         for step in reversed(missing[: missing.index(self._root) + 1]):
@@ -110,7 +108,6 @@ class LocalFiles:
             if not step.is_dir():
                 step.mkdir(mode=0o700, exist_ok=True)
                 _sync_folder(step.parent)
-        self._made.add(folder)
 
 
 class RemoteFiles:
