@@ -6,6 +6,7 @@ import sys
 from datetime import timedelta
 
 import pytest
+
 from airflow_session import FRONT, TOP, parse
 
 ERRORS = TOP / "dags" / "integrations_errors.py"

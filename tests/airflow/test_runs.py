@@ -6,8 +6,9 @@ import sqlite3
 
 import psycopg
 import pytest
-from airflow_session import SCRATCH, TOP, run_dag
 from sqlalchemy import select
+
+from airflow_session import SCRATCH, TOP, run_dag
 
 ORDERS = """\
 integration: orders

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, cast
 
 import pyarrow as pa
 
 from dragoman.core import clock
 from dragoman.core.errors import ConfigError, FatalError
 from dragoman.core.flow import DeliverySpec, FormatSpec, SourceSpec, StreamSpec
-from dragoman.core.ports import DeliverRequest, RecordDestination
+from dragoman.core.ports import DeliverRequest, DeliverySession, FileDestination, RecordDestination
 from dragoman.core.registry import formats, manifests
 from dragoman.language.options import check_options
 from dragoman.orchestration.connections import AirflowConnections
-from dragoman.steps.components import opened_destination
+from dragoman.steps.components import destination_can, opened_destination
+from dragoman.steps.encode import encode
 
 __all__ = ["source_of", "write_table"]
 
@@ -27,7 +27,7 @@ def source_of(connector: str, conn_id: str, options: Mapping[str, Any], form: Ma
     if role is None:
         raise ConfigError("connector.no_source", f"the connector {connector!r} does not read")
     checked = _checked(role.options, options, f"read() of {connector}")
-    stream = StreamSpec(node="source", options=checked, format=_format(role.can.files, checked, form))
+    stream = StreamSpec(node="source", options=checked, format=_format(form))
     return SourceSpec(name="source", connector=connector, connection=conn_id, streams=(stream,))
 
 
@@ -52,29 +52,13 @@ def write_table(
         connector=connector,
         connection=conn_id,
         options=checked,
-        format=_format(role.can.files, checked, form),
+        format=_format(form),
         mode=mode,
         key=key,
     )
     run_id = clock.new_run_id()
     with opened_destination(spec, AirflowConnections()) as opened:
-        destination: RecordDestination
-        if hasattr(opened, "draft"):
-            from dragoman.steps.encode import encode
-
-            destination = encode(opened, spec)
-        else:
-            destination = opened  # type: ignore[assignment]  # what is not of files is of records
-        request = DeliverRequest(
-            integration="hook",
-            delivery=spec.node,
-            run_id=run_id,
-            token=destination.last_token("hook", spec.node) + 1,
-            schema=table.schema,
-            mode=mode,
-            key=key,
-        )
-        session = destination.deliver(request)
+        session = _session(opened, spec, run_id, table.schema)
         try:
             refused = session.write(f"{run_id}/hook/00000", table)
             if refused:
@@ -84,6 +68,23 @@ def write_table(
         finally:
             session.close()
     return int(table.num_rows)
+
+
+def _session(
+    opened: RecordDestination | FileDestination, spec: DeliverySpec, run_id: str, schema: pa.Schema
+) -> DeliverySession:
+    request = DeliverRequest(
+        integration="hook",
+        delivery=spec.node,
+        run_id=run_id,
+        token=opened.last_token("hook", spec.node) + 1 if hasattr(opened, "last_token") else 1,
+        schema=schema,
+        mode=spec.mode,
+        key=spec.key,
+    )
+    if destination_can(spec).files:
+        return encode(cast("FileDestination", opened), request, spec.options, spec.format)
+    return cast("RecordDestination", opened).deliver(request)
 
 
 def _checked(declared: Any, given: Mapping[str, Any], what: str) -> dict[str, Any]:
@@ -99,16 +100,16 @@ def _checked(declared: Any, given: Mapping[str, Any], what: str) -> dict[str, An
     return checked
 
 
-def _format(wanted: bool, options: Mapping[str, Any], form: Mapping[str, Any] | None) -> FormatSpec | None:
-    if not wanted:
+def _format(form: Mapping[str, Any] | None) -> FormatSpec | None:
+    """None goes by the file's ending."""
+    if form is None:
         return None
-    given = dict(form or {})
-    ending = PurePosixPath(str(options.get("path", ""))).suffix
-    kind = given.pop("type", None) or next((name for name, one in formats().items() if ending in one.endings), None)
+    given = dict(form)
+    kind = str(given.pop("type", ""))
     if kind not in formats():
         raise ConfigError(
             "hook.format",
-            f"the format of {options.get('path')!r} is not known by its ending",
+            f"unknown format {kind!r}; known are {', '.join(sorted(formats()))}",
             next_step='write format={"type": "csv"}',
         )
     return FormatSpec(type=kind, options=_checked(formats()[kind].options, given, f"format {kind}"))

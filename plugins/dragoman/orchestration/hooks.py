@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from airflow.sdk import BaseHook
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from dragoman.core.connection import Connection
+    from dragoman.core.ports import FileSource, RecordSource
 
 __all__ = ["DragomanHook", "hook_class"]
 
@@ -60,14 +61,17 @@ class DragomanHook(BaseHook):
         from dragoman.core.batch import ReadEnd
         from dragoman.core.ports import ReadRequest
         from dragoman.orchestration.by_hand import source_of
-        from dragoman.steps.components import opened_source
+        from dragoman.steps.components import opened_source, source_can
         from dragoman.steps.decode import decode
 
         source = source_of(self.connector, self.conn_id, options, format)
         stream = source.streams[0]
         with opened_source(source, stream, AirflowConnections()) as opened:
             request = ReadRequest()
-            items = decode(opened, request, stream.format) if hasattr(opened, "files") else opened.read(request)
+            if source_can(source).files:
+                items = decode(cast("FileSource", opened), request, stream.format)
+            else:
+                items = cast("RecordSource", opened).read(request)
             for item in items:
                 if isinstance(item, ReadEnd):
                     return
@@ -79,7 +83,8 @@ class DragomanHook(BaseHook):
 
     def write(
         self,
-        table: pa.Table,
+        records: pa.Table,
+        /,
         *,
         mode: str = "append",
         key: tuple[str, ...] = (),
@@ -89,7 +94,7 @@ class DragomanHook(BaseHook):
         """Write one table whole or not at all; returns its rows. A refused row raises ``FatalError``."""
         from dragoman.orchestration.by_hand import write_table
 
-        return write_table(self.connector, self.conn_id, table, mode=mode, key=key, form=format, options=options)
+        return write_table(self.connector, self.conn_id, records, mode=mode, key=key, form=format, options=options)
 
     def test_connection(self) -> tuple[bool, str]:
         """Whether the system answers, and what it said: for the button in Airflow's form."""
