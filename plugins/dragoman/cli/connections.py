@@ -9,7 +9,13 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from dragoman.core.connection import Connection, ConnectionStore, EnvironmentConnections, from_fields, unknown_connection
+from dragoman.core.connection import (
+    Connection,
+    ConnectionStore,
+    EnvironmentConnections,
+    from_fields,
+    unknown_connection,
+)
 
 __all__ = ["connection_store"]
 

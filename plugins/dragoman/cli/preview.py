@@ -25,7 +25,9 @@ def run(args: argparse.Namespace) -> int:
     flow = find_flow(args.name, integrations_folder())
     shown = preview(flow, connection_store(), max(1, args.limit))
     if args.json:
-        shown["sources"] = {node: [json.loads(record) for record in records] for node, records in shown["sources"].items()}
+        shown["sources"] = {
+            node: [json.loads(record) for record in records] for node, records in shown["sources"].items()
+        }
         emit_json(shown)
         return 0
     for node, records in shown["sources"].items():

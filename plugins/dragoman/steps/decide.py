@@ -28,7 +28,7 @@ def resume(flow: Flow, place: Workplace, run: Run) -> None:
     if committed(place, run.run_id):
         raise FatalError(
             "run.partly_delivered",
-            f"a delivery of run {run.run_id} is committed or in flight; another mapping would mix two versions in one run",
+            f"a delivery of run {run.run_id} is committed or in flight; another mapping would mix two versions",
             next_step=f"dragoman run {run.integration} finishes it by its own version",
         )
     with place.ledger.take_lease(run.integration) as lease:
@@ -51,7 +51,7 @@ def abandon(place: Workplace, run: Run) -> dict[str, Any]:
     if committed(place, run.run_id):
         raise FatalError(
             "run.partly_delivered",
-            f"a delivery of run {run.run_id} may have been committed; reading its records again would deliver them twice",
+            f"a delivery of run {run.run_id} may be committed; to read its records again would deliver them twice",
             next_step=f"dragoman run {run.integration} finishes it",
         )
     with place.ledger.take_lease(run.integration) as lease:
@@ -74,6 +74,7 @@ def _must_be(run: Run, *states: str) -> None:
     if run.finished or run.state not in states:
         raise ConfigError(
             "run.wrong_state",
-            f"run {run.run_id} of {run.integration} is {'closed, ' if run.finished else ''}{run.state}; expected {' or '.join(states)}",
+            f"run {run.run_id} of {run.integration} is {'closed, ' if run.finished else ''}{run.state}; "
+            f"expected {' or '.join(states)}",
             next_step=f"dragoman runs {run.integration}",
         )

@@ -41,7 +41,9 @@ def decode(source: FileSource, request: ReadRequest, form: FormatSpec | None = N
         records = 0
         with _Hashed(file) as stream:
             try:
-                for batch in info.load().read(cast("BinaryIO", stream), options, origin=file.path, batch_rows=request.batch_rows):
+                for batch in info.load().read(
+                    cast("BinaryIO", stream), options, origin=file.path, batch_rows=request.batch_rows
+                ):
                     records += batch.read
                     batch.table = _united(batch.table, known)
                     yield batch

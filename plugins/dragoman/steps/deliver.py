@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import pyarrow as pa
 
@@ -21,7 +21,7 @@ from dragoman.core.failpoints import failpoint
 from dragoman.core.flow import DeliverySpec, Flow
 from dragoman.core.ports import DeliverRequest, DeliverySession, FileDestination, RecordDestination
 from dragoman.steps.chain import Chain, Made, root_of
-from dragoman.steps.components import opened_destination
+from dragoman.steps.components import destination_can, opened_destination
 from dragoman.steps.encode import encode
 from dragoman.steps.kinds import observed
 from dragoman.steps.limit import allowed_rejects, over_at_once
@@ -94,7 +94,9 @@ class _Tally:
                 continue
             log = self.logs.get(node) or RejectLog(self.work.stage, node, "translate")
             log.flush()
-            counts = {"in": 0, "passed": 0, "rejected": 0, "filtered": 0, "outputs": 0} | dict(self.counts.get(node, {}))
+            counts = {"in": 0, "passed": 0, "rejected": 0, "filtered": 0, "outputs": 0} | dict(
+                self.counts.get(node, {})
+            )
             self.work.place.ledger.seal_node(
                 self.work.run_id, self.work.token, node, "translation", counts, rejects=log.rows
             )
@@ -145,8 +147,9 @@ class _Delivery:
         if self.session is not None:
             return self.session
         work, spec = self.work, self.spec
-        if hasattr(destination, "last_token"):
-            seen = destination.last_token(work.flow.integration, spec.node)
+        files = destination_can(spec).files
+        if not files:
+            seen = cast("RecordDestination", destination).last_token(work.flow.integration, spec.node)
             if seen >= work.token:
                 work.lease.raise_above(seen)
         request = DeliverRequest(
@@ -159,10 +162,10 @@ class _Delivery:
             key=spec.key,
             create=spec.create,
         )
-        if hasattr(destination, "draft"):
-            self.session = encode(destination, request, spec.options, spec.format)
+        if files:
+            self.session = encode(cast("FileDestination", destination), request, spec.options, spec.format)
         else:
-            self.session = destination.deliver(request)
+            self.session = cast("RecordDestination", destination).deliver(request)
         self.applied = self.session.applied()
         return self.session
 
@@ -180,15 +183,13 @@ class _Delivery:
             if work.node_state(node) != "prepared":
                 raise FatalError(
                     "deliver.proof_without_record",
-                    f"the destination of {node!r} holds the proof of run {work.run_id}, of which the ledger knows nothing",
-                    next_step=f"the ledger is older than the destination: dragoman abandon {work.run_id}, then run again",
+                    f"the destination of {node!r} holds the proof of run {work.run_id}, and the ledger knows of none",
+                    next_step=f"the ledger is older than the destination: dragoman abandon {work.run_id}, then run",
                 )
         else:
             self._judge()
             self.log.flush()
-            ledger.prepare_node(
-                work.run_id, work.token, node, "delivery", dict(self.counts), rejects=self.log.rows
-            )
+            ledger.prepare_node(work.run_id, work.token, node, "delivery", dict(self.counts), rejects=self.log.rows)
             failpoint("deliver.prepared")
             if self.session is not None:
                 self.session.commit()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import pyarrow as pa
 
@@ -13,7 +14,7 @@ from dragoman.core.batch import ReadBatch, ReadEnd, with_origin
 from dragoman.core.errors import FatalError
 from dragoman.core.failpoints import failpoint
 from dragoman.core.fieldtype import TYPE, words_of
-from dragoman.core.flow import Flow, FormatSpec, SourceSpec, StreamSpec
+from dragoman.core.flow import Flow, SourceSpec, StreamSpec
 from dragoman.core.ports import FileSource, ReadRequest, RecordSource
 from dragoman.steps.components import opened_source, source_can
 from dragoman.steps.decode import decode
@@ -52,103 +53,130 @@ def read_and_seal(work: Work, source: SourceSpec, stream: StreamSpec) -> Iterato
     What an unfinished try left of this stream is dropped and read again: nothing of it was delivered, for a delivery
     commits only after this node is sealed.
     """
-    ledger, node = work.place.ledger, stream.node
-    ledger.drop_batches(work.run_id, work.token, node)
-    work.stage.drop(node)
-    log = RejectLog(work.stage, node, "read")
-    counts: Counter[str] = Counter()
-    seq, end = 0, None
-    with opened_source(source, stream, work.place.connections) as opened:
-        request = _request(work, source, stream, opened)
-        with Prefetch(_reading(opened, request, stream.format), depth=1, name=f"read {node}") as items:
-            for item in items:
-                if isinstance(item, ReadEnd):
-                    end = item
-                    continue
-                item = _within(work.read_limit, stream, item, counts["handed_on"])
-                counts["read"] += item.read
-                counts["filtered"] += sum(item.filtered.values())
-                _count_reasons(counts, item)
-                log.add(item.rejects)
-                if over_at_once(work.flow.policy, log.count, counts["read"]):
-                    raise work.held(log.count, counts["read"], [log])
-                if not item.table.num_rows:
-                    continue
-                table = with_origin(item)
-                table = table.cast(_declare(table.schema, stream)) if stream.types else table
-                sealed = work.stage.seal(node, seq, table)
-                ledger.record_batch(work.run_id, work.token, node, seq, sealed=sealed)
-                failpoint("extract.batch.recorded")
-                counts["handed_on"] += table.num_rows
-                work.place.progress("read", counts["read"])
-                yield StagedBatch(f"{work.run_id}/{node}/{seq:05d}", seq, rid_base(work.node_index(node), seq), table)
-                seq += 1
-                if work.read_limit and counts["handed_on"] >= work.read_limit and not stream.lookup_only:
-                    end = ReadEnd(nothing_new=True)
-                    break
-    if end is None:
-        raise FatalError(
-            "read.no_end",
-            f"the source {node!r} stopped after {counts['read']} records without saying that this was all",
-            next_step="this is a fault of the connector: report it; the next run reads again",
+    sealing = _Sealing(work, stream)
+    with _reading(work, source, stream) as items:
+        for item in items:
+            if isinstance(item, ReadEnd):
+                sealing.end = item
+                continue
+            batch = sealing.take(item)
+            if batch is not None:
+                yield batch
+            if sealing.seen_enough:
+                sealing.end = ReadEnd(nothing_new=True)
+                break
+    sealing.finish()
+
+
+class _Sealing:
+    """One stream on its way into the stage, and its account."""
+
+    def __init__(self, work: Work, stream: StreamSpec) -> None:
+        self.work = work
+        self.stream = stream
+        self.log = RejectLog(work.stage, stream.node, "read")
+        self.counts: Counter[str] = Counter(read=0, handed_on=0, rejected=0, filtered=0)
+        self.end: ReadEnd | None = None
+        self.limit = None if stream.lookup_only else work.read_limit
+        self._seq = 0
+        work.place.ledger.drop_batches(work.run_id, work.token, stream.node)
+        work.stage.drop(stream.node)
+
+    @property
+    def seen_enough(self) -> bool:
+        """Whether a preview has its records."""
+        return self.limit is not None and self.counts["handed_on"] >= self.limit
+
+    def take(self, item: ReadBatch) -> StagedBatch | None:
+        """Seal one batch; None where it holds no record."""
+        work, node = self.work, self.stream.node
+        if self.limit is not None:
+            item = replace(item, table=item.table.slice(0, self.limit - self.counts["handed_on"]))
+        self.counts["read"] += item.read
+        self.counts["filtered"] += sum(item.filtered.values())
+        self.counts.update({f"filtered.{reason}": number for reason, number in item.filtered.items()})
+        self.log.add(item.rejects)
+        if over_at_once(work.flow.policy, self.log.count, self.counts["read"]) and not work.run.accepted:
+            raise work.held(self.log.count, self.counts["read"], [self.log])
+        if not item.table.num_rows:
+            return None
+        table = _declared(with_origin(item), self.stream)
+        sealed = work.stage.seal(node, self._seq, table)
+        work.place.ledger.record_batch(work.run_id, work.token, node, self._seq, sealed=sealed)
+        failpoint("extract.batch.recorded")
+        self.counts["handed_on"] += table.num_rows
+        work.place.progress("read", self.counts["read"])
+        batch = StagedBatch(
+            f"{work.run_id}/{node}/{self._seq:05d}", self._seq, rid_base(work.node_index(node), self._seq), table
         )
-    _refuse_nothing(work, stream, counts["read"], end)
-    log.flush()
-    counts["rejected"] = log.count
-    ledger.seal_node(
-        work.run_id,
-        work.token,
-        node,
-        "source",
-        {"read": 0, "handed_on": 0, "rejected": 0, "filtered": 0} | dict(counts) | {"nothing_new": int(end.nothing_new and not counts["read"])},
-        cursor=end.cursor,
-        marks=dict(end.marks),
-        rejects=log.rows,
-    )
-    failpoint("extract.sealed")
+        self._seq += 1
+        return batch
+
+    def finish(self) -> None:
+        """Seal the node: its counts, the cursor to move and the marks to set when the run closes."""
+        work, node, end = self.work, self.stream.node, self.end
+        if end is None:
+            raise FatalError(
+                "read.no_end",
+                f"the source {node!r} stopped after {self.counts['read']} records without saying that this was all",
+                next_step="this is a fault of the connector: report it; the next run reads again",
+            )
+        self._refuse_nothing(end)
+        self.counts["rejected"] = self.log.count
+        self.counts["nothing_new"] = int(end.nothing_new and not self.counts["read"])
+        work.place.ledger.seal_node(
+            work.run_id,
+            work.token,
+            node,
+            "source",
+            dict(self.counts),
+            cursor=end.cursor,
+            marks=dict(end.marks),
+            rejects=self.log.flush(),
+        )
+        failpoint("extract.sealed")
+
+    def _refuse_nothing(self, end: ReadEnd) -> None:
+        if self.counts["read"] or end.nothing_new or self.work.flow.policy.allow_empty or self.stream.lookup_only:
+            return
+        raise FatalError(
+            "read.empty",
+            f"the source {self.stream.node!r} held no record at all",
+            next_step="if that can be right, write policy: {allow_empty: true}; else look at the source",
+        )
 
 
-def _request(
-    work: Work, source: SourceSpec, stream: StreamSpec, opened: RecordSource | FileSource
-) -> ReadRequest:
+@contextmanager
+def _reading(work: Work, source: SourceSpec, stream: StreamSpec) -> Iterator[Iterator[ReadBatch | ReadEnd]]:
+    """The stream's batches, read ahead in a thread."""
     ledger, integration, node = work.place.ledger, work.flow.integration, stream.node
-    request = ReadRequest(
-        stream=stream.name,
-        cursor=ledger.cursor(integration, node),
-        marks=lambda key: ledger.mark(integration, node, key),
-        allow_empty=work.flow.policy.allow_empty,
-    )
-    if not source_can(source).freeze or stream.cursor is None or source_can(source).files:
-        return request
-    bound = work.run.bounds.get(node)
-    if bound is None:
-        bound = opened.freeze(request)  # type: ignore[union-attr]  # sources of files freeze nothing
-        ledger.set_bound(work.run_id, work.token, node, bound)
-    return ReadRequest(**{**vars(request), "bound": bound})
+    can = source_can(source)
+    with opened_source(source, stream, work.place.connections) as opened:
+        request = ReadRequest(
+            stream=stream.name,
+            cursor=ledger.cursor(integration, node),
+            marks=lambda key: ledger.mark(integration, node, key),
+            allow_empty=work.flow.policy.allow_empty,
+        )
+        if can.freeze and stream.cursor is not None:
+            bound = work.run.bounds.get(node)
+            if bound is None:
+                bound = cast("RecordSource", opened).freeze(request)
+                ledger.set_bound(work.run_id, work.token, node, bound)
+            request = replace(request, bound=bound)
+        if can.files:
+            reading = decode(cast("FileSource", opened), request, stream.format)
+        else:
+            reading = cast("RecordSource", opened).read(request)
+        with Prefetch(reading, depth=1, name=f"read {node}") as items:
+            yield items
 
 
-def _reading(
-    opened: RecordSource | FileSource, request: ReadRequest, form: FormatSpec | None
-) -> Iterator[ReadBatch | ReadEnd]:
-    if hasattr(opened, "files"):
-        return decode(opened, request, form)
-    return opened.read(request)  # type: ignore[union-attr]
-
-
-def _within(limit: int | None, stream: StreamSpec, item: ReadBatch, before: int) -> ReadBatch:
-    """For a preview: no more of this batch than the limit leaves."""
-    if limit is None or stream.lookup_only:
-        return item
-    return replace(item, table=item.table.slice(0, limit - before))
-
-
-def _count_reasons(counts: Counter[str], batch: ReadBatch) -> None:
-    for reason, number in batch.filtered.items():
-        counts[f"filtered.{reason}"] += number
-
-
-def _declare(schema: pa.Schema, stream: StreamSpec) -> pa.Schema:
-    """The same schema with the YAML's ``types:`` beside the words."""
+def _declared(table: pa.Table, stream: StreamSpec) -> pa.Table:
+    """The same table with the YAML's ``types:`` beside the words."""
+    if not stream.types:
+        return table
+    schema = table.schema
     missing = [name for name in stream.types if name not in schema.names]
     documents = any(words_of(field) == "json" for field in schema)
     if missing and not documents:
@@ -163,14 +191,4 @@ def _declare(schema: pa.Schema, stream: StreamSpec) -> pa.Schema:
         else field
         for field in schema
     ]
-    return pa.schema(fields, metadata=schema.metadata)
-
-
-def _refuse_nothing(work: Work, stream: StreamSpec, read: int, end: ReadEnd) -> None:
-    if read or end.nothing_new or work.flow.policy.allow_empty or stream.lookup_only:
-        return
-    raise FatalError(
-        "read.empty",
-        f"the source {stream.node!r} held no record at all",
-        next_step="if that can be right, write policy: {allow_empty: true}; else look at the source",
-    )
+    return table.cast(pa.schema(fields, metadata=schema.metadata))

@@ -30,7 +30,7 @@ __all__ = ["preview"]
 
 
 def preview(flow: Flow, connections: ConnectionStore, limit: int) -> dict[str, Any]:
-    """``{sources: {node: [record]}, deliveries: {node: [output]}, rejects: [{...}]}``, at most ``limit`` records each."""
+    """``{sources: {node: [record]}, deliveries: {node: [output]}, rejects: [{…}]}`` of ``limit`` records at most."""
     with tempfile.TemporaryDirectory(prefix="dragoman-preview-") as folder:
         home = Path(folder)
         place = Workplace(
@@ -62,7 +62,9 @@ def _look(work: Work) -> dict[str, Any]:
             for row in range(batch.table.num_rows)
         ]
     for row in work.place.ledger.open_rejects(work.flow.integration, work.run_id):
-        shown["rejects"].append({"code": row.code, "field": row.field, "message": row.message, "position": row.position})
+        shown["rejects"].append(
+            {"code": row.code, "field": row.field, "message": row.message, "position": row.position}
+        )
     seen: set[tuple[str, str]] = set()
     for delivery in work.flow.deliveries:
         root = root_of(work, delivery.input)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from dragoman.core.errors import FatalError
 from dragoman.core.failpoints import failpoint
 from dragoman.core.flow import Flow
+from dragoman.core.ports import FileSource
 from dragoman.steps.accounting import judge
 from dragoman.steps.components import opened_source, source_can
 from dragoman.steps.deliver import deliver_node
@@ -49,7 +50,8 @@ def close(work: Work) -> None:
         raise FatalError(
             "run.unbalanced",
             f"run {work.run_id} does not balance: " + "; ".join(verdict.faults),
-            next_step=f"this is a fault of the program: report it with the output of: dragoman runs {work.flow.integration} --json",
+            next_step="this is a fault of the program: report it with the output of: "
+            f"dragoman runs {work.flow.integration} --json",
         )
     counted = [stream.node for stream in work.flow.streams if not stream.lookup_only]
     nothing = all(rows[node].counts.get("nothing_new", 0) for node in counted)
@@ -69,4 +71,4 @@ def after_close(work: Work) -> None:
             if row is None or not row.marks:
                 continue
             with opened_source(source, stream, work.place.connections) as opened:
-                opened.after_close(sorted(row.marks))  # type: ignore[union-attr]  # a source of files
+                cast("FileSource", opened).after_close(sorted(row.marks))

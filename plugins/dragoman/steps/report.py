@@ -44,7 +44,8 @@ def summary(report: dict[str, Any]) -> str:
         "  ".join(f"{figure} {report[figure]}" for figure in FIGURES),
     ]
     lines += [
-        f"  {name:<24} " + "  ".join(f"{key} {value}" for key, value in counts.items() if key not in {"kind", "nothing_new"})
+        f"  {name:<24} "
+        + "  ".join(f"{key} {value}" for key, value in counts.items() if key not in {"kind", "nothing_new"})
         for name, counts in report["nodes"].items()
     ]
     if report.get("error"):

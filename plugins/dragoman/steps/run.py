@@ -79,5 +79,3 @@ def _stream_through(work: Work, source: SourceSpec, stream: StreamSpec) -> None:
 
 def _rest(first: StagedBatch, batches: Iterator[StagedBatch]) -> Iterator[StagedBatch]:
     return chain([first], batches)
-
-

@@ -45,9 +45,7 @@ def translate_node(work: Work, spec: TranslationSpec) -> None:
     ledger = work.place.ledger
     ledger.drop_batches(work.run_id, work.token, spec.node)
     work.stage.drop(spec.node)
-    translator = SetTranslator(
-        spec, memory=work.flow.policy.memory, timeout=work.flow.policy.timeout
-    )
+    translator = SetTranslator(spec, memory=work.flow.policy.memory, timeout=work.flow.policy.timeout)
     result = translator.apply({node: _input(work, node) for node in spec.inputs})
     log = RejectLog(work.stage, spec.node, "translate")
     log.add(result.rejects)
@@ -76,7 +74,7 @@ def _input(work: Work, node: str) -> SetInput:
     schema, kinds = observed(work, root_of(work, node))
     stream = work.stream(node)
     return SetInput(
-        name=_table_name(work, node),
+        name=node,
         schema=schema,
         kinds=kinds,
         timezone=stream.timezone if stream else "",
@@ -94,7 +92,3 @@ def _tables(work: Work, node: str) -> Iterator[tuple[int, pa.Table]]:
     chain = Chain(work, node, *observed(work, root_of(work, node)))
     for batch in staged_batches(work, root_of(work, node)):
         yield batch.rid_base, visible(chain.apply(batch).outputs)
-
-
-def _table_name(work: Work, node: str) -> str:
-    return node

@@ -23,12 +23,12 @@ from dragoman.stage.store import RunStage
 from dragoman.steps.rejects import RejectLog
 from dragoman.steps.workplace import Workplace
 
-__all__ = ["Held", "Work", "at_work"]
+__all__ = ["HeldError", "Work", "at_work"]
 
 _PINNED = "flow.json"
 
 
-class Held(FatalError):
+class HeldError(FatalError):
     """The run is over its reject limit; nothing more is delivered until a person decides."""
 
 
@@ -108,10 +108,12 @@ class Work:
 
     def unknown(self, node: str) -> dict[str, Any]:
         """The facts of a task that the copy the run keeps does not know: it does nothing."""
-        note = f"run {self.run_id} keeps another version of {self.flow.integration}, which has no {node!r}: nothing to do"
+        note = (
+            f"run {self.run_id} keeps another version of {self.flow.integration}, which has no {node!r}: nothing to do"
+        )
         return {**self.facts(), "note": note}
 
-    def held(self, rejects: int, read: int, logs: Iterable[RejectLog] = ()) -> Held:
+    def held(self, rejects: int, read: int, logs: Iterable[RejectLog] = ()) -> HeldError:
         """Hold the run: over its limit. The rejects so far are kept; returns the error to raise."""
         by_node = {log.node: log.flush() for log in logs}
         why = _over(rejects, read)
@@ -119,13 +121,14 @@ class Work:
         return held_error(self.flow.integration, self.run_id, why)
 
 
-def held_error(integration: str, run_id: str, why: str) -> Held:
+def held_error(integration: str, run_id: str, why: str) -> HeldError:
     """What a new run says while one is held, with the three commands."""
-    return Held(
+    return HeldError(
         "run.held",
         f"run {run_id} of {integration} is held: {why}",
         next_step=f"dragoman rejects {integration} --run {run_id}; then one of: dragoman resume {run_id} "
-        f"(after correcting the mapping) | dragoman accept {run_id} (deliver the good records) | dragoman abandon {run_id}",
+        f"(after correcting the mapping) | dragoman accept {run_id} (deliver the good records) "
+        f"| dragoman abandon {run_id}",
     )
 
 
@@ -144,7 +147,7 @@ def at_work(flow: Flow, place: Workplace, *, run_id: str = "", trigger: str = ""
         work = _take_up(flow, place, lease, run_id=run_id, trigger=trigger)
         try:
             yield work
-        except Held:
+        except HeldError:
             raise
         except DragomanError as error:
             _note_failure(work, error.code, str(error))
@@ -235,4 +238,3 @@ def find_pinned(place: Workplace, run: Run) -> Flow | None:
             f"the copy of its integration that run {run.run_id} keeps cannot be read: {error}",
             next_step=f"dragoman abandon {run.run_id}",
         ) from error
-

@@ -35,10 +35,8 @@ class Workplace:
         self.ledger.close()
 
 
-def open_workplace(
-    connections: ConnectionStore | None = None, actor: str = "", ledger_url: str = ""
-) -> Workplace:
-    """The workplace that the environment names (``DRAGOMAN_HOME``, ``DRAGOMAN_STAGE``, ``AIRFLOW_CONN_DRAGOMAN_LEDGER``).
+def open_workplace(connections: ConnectionStore | None = None, actor: str = "", ledger_url: str = "") -> Workplace:
+    """The workplace of this environment: ``DRAGOMAN_HOME``, ``DRAGOMAN_STAGE``, ``AIRFLOW_CONN_DRAGOMAN_LEDGER``.
 
     Without a connection for the ledger it is a SQLite file in the home, which serves one machine.
     """
@@ -76,6 +74,6 @@ def ledger_url_of(connection: Connection) -> str:
         return f"postgresql://{user}{secret}@{connection.host}{port}/{connection.path.strip('/')}"
     raise ConfigError(
         "ledger.unknown_type",
-        f"the connection {connection.conn_id!r} is of type {connection.conn_type!r}; the ledger is kept in SQLite or PostgreSQL",
+        f"the connection {connection.conn_id!r} is of type {connection.conn_type!r}; a ledger is SQLite or PostgreSQL",
         next_step="export AIRFLOW_CONN_DRAGOMAN_LEDGER=postgresql://user:pass@host:5432/database",
     )
