@@ -55,7 +55,7 @@ def read_objects(texts: Sequence[Token]) -> tuple[list[dict[str, msgspec.Raw]], 
         places = [at for at in range(len(texts)) if at not in broken]
         broken |= {places[at]: why for at, why in twice.items()}
         records = [record for at, record in enumerate(records) if at not in twice]
-    return records, broken
+    return records, dict(sorted(broken.items()))
 
 
 def table_of(records: Sequence[dict[str, msgspec.Raw]]) -> pa.Table:

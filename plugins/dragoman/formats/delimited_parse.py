@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -87,7 +89,7 @@ def parse(
         kept = np.delete(np.arange(table.num_rows), list(bad))
         table, fitting = table.take(pa.array(kept)), fitting[kept]
     table = table.cast(pa.schema([pa.field(name, pa.string()) for name in names]))
-    return table, piece.lines[fitting], piece.rejects
+    return table, piece.lines[fitting], sorted(piece.rejects, key=lambda reject: int(reject.position))
 
 
 def _columns(data: bytes, names: list[str], dialect: Dialect, kind: pa.DataType, wrong: dict[int, int]) -> pa.Table:
@@ -95,6 +97,8 @@ def _columns(data: bytes, names: list[str], dialect: Dialect, kind: pa.DataType,
         wrong[row.number - 1] = row.actual_columns
         return "skip"
 
+    if data.startswith(codecs.BOM_UTF8):  # Arrow drops one from the beginning of whatever it is given
+        data = codecs.BOM_UTF8 + data
     return csv.read_csv(
         pa.BufferReader(data),
         read_options=csv.ReadOptions(use_threads=False, block_size=len(data) + 1, column_names=names),

@@ -35,6 +35,8 @@ def words(column: pa.ChunkedArray, binary: str = "hex") -> pa.ChunkedArray:
         return _each(column, lambda value: _text(encode(value)))
     if pa.types.is_nested(kind):
         return _each(column, lambda value: _text(_JSON.encode(value)))
+    if pa.types.is_decimal(kind):
+        return _plain(column)
     if pa.types.is_timestamp(kind):
         text = pc.cast(pc.cast(column, pa.timestamp(kind.unit)), pa.string())
         text = pc.replace_substring(text, " ", "T", max_replacements=1)
@@ -47,6 +49,16 @@ def words(column: pa.ChunkedArray, binary: str = "hex") -> pa.ChunkedArray:
 
 def _without_zeros(text: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.replace_substring_regex(text, r"\.0+$", "")
+
+
+def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Decimals without exponent: Arrow writes one where more than six zeros follow the point."""
+    text = pc.cast(column, pa.string()).combine_chunks()
+    small = pc.fill_null(pc.match_substring(text, "E"), fill_value=False)
+    if pc.any(small).as_py():
+        values = [format(value, "f") for value in column.combine_chunks().filter(small).to_pylist()]
+        text = pc.replace_with_mask(text, small, pa.array(values, pa.string()))
+    return pa.chunked_array([text])
 
 
 def _each(column: pa.ChunkedArray, word: Callable[[Any], str]) -> pa.ChunkedArray:
