@@ -1,1 +1,1 @@
-"""."""
+"""Paged JSON lists of an HTTP API."""
