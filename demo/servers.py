@@ -11,7 +11,6 @@ import tempfile
 import time
 from pathlib import Path
 
-import httpx
 import psycopg
 
 from demo.failure import DemoError
@@ -59,25 +58,13 @@ def remove_postgres() -> None:
         POSTGRES_FOLDER.unlink()
 
 
-def start_api() -> int:
-    """Start the shop's API over ``.demo/orders.json``, which it reads anew for each answer; its port."""
-    port = free_port()
-    command: list[str | Path] = [
-        sys.executable,
-        "-m",
-        "dragoman.testing.sample_api",
-        "--port",
-        str(port),
-        "--data",
-        API_DATA,
-    ]
+def start_api() -> str:
+    """Start the shop's API over ``.demo/orders.json``, which it reads anew for each answer; its base URL."""
+    command: list[str | Path] = [sys.executable, "-m", "dragoman.testing.sample_api", "--data", API_DATA]
     server = spawn("sample-api", command, os.environ)
     end = time.monotonic() + UP_WITHIN
-    while True:
-        try:
-            httpx.get(f"http://127.0.0.1:{port}/orders", timeout=5.0, trust_env=False).raise_for_status()
-            return port
-        except httpx.HTTPError as error:
-            if server.leader() is None or time.monotonic() > end:
-                raise DemoError(f"the sample API did not come up: {error}", server.log) from error
-            time.sleep(0.1)
+    while not (said := server.log.read_text()).endswith("\n"):
+        if server.leader() is None or time.monotonic() > end:
+            raise DemoError("the sample API did not come up", server.log)
+        time.sleep(0.05)
+    return said.splitlines()[0]

@@ -34,10 +34,10 @@ def start() -> int:
     with Step("PostgreSQL"):
         url = start_postgres(DATABASES)
     with Step("the shop's API"):
-        api_port = start_api()
+        shop = start_api()
     port = free_port()
     metadata = f"{url.replace('postgresql:', 'postgresql+psycopg2:')}airflow"
-    env = airflow.environment(metadata, port, story.connections(f"{url}warehouse", api_port))
+    env = airflow.environment(metadata, port, story.connections(f"{url}warehouse", shop))
     _write_env(env)
     with Step("Airflow's database"):
         airflow.migrate(env)

@@ -57,19 +57,14 @@ def next_day() -> None:
     _serve(sorted(orders.values(), key=lambda order: (order["updated_at"], order["id"])))
 
 
-def connections(database: str, api_port: int) -> dict[str, str]:
-    """The connections that the integrations name, in Airflow's notation."""
-    shop = {
-        "conn_type": "http",
-        "host": f"http://127.0.0.1:{api_port}",
-        "extra": {"allow_private": True},
-    }
+def connections(database: str, shop: str) -> dict[str, str]:
+    """The connections that the integrations name, in Airflow's notation; ``shop`` is the API's base URL."""
     return {
         "samples": SAMPLES.as_uri(),
         "inbox": INBOX.as_uri(),
         "outbox": OUT.as_uri(),
         "warehouse": database,
-        "shop": json.dumps(shop),
+        "shop": json.dumps({"conn_type": "http", "host": shop, "extra": {"allow_private": True}}),
     }
 
 
