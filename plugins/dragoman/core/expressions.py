@@ -17,14 +17,14 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import Any
 
-__all__ = ["ColumnRef", "ExpressionError", "FunctionCall", "Parsed", "parse", "parse_many"]
+__all__ = ["ColumnRef", "ExpressionError", "FunctionCall", "Parsed", "parse", "parse_many", "query_fault"]
 
 _BEFORE = "SELECT ("
 _AFTER = "\n)"
 _NOWHERE = 2**63
 _PLAIN = re.compile(r"\s*([A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*)\s*")
-_RESERVED = frozenset(
-    """all analyse analyze and any array as asc asof asymmetric at authorization between binary both by case cast check
+_WORDS = """
+    all analyse analyze and any array as asc asof asymmetric at authorization between binary both by case cast check
     collate collation column columns concurrently constraint create cross current_catalog current_date current_role
     current_schema current_time current_timestamp current_user default deferrable desc describe distinct do else end
     except exists extract false fetch for foreign freeze from full generated glob grant group grouping having ilike in
@@ -32,8 +32,9 @@ _RESERVED = frozenset(
     localtimestamp map natural not notnull null nullif offset on only or order outer overlaps pivot pivot_longer
     pivot_wider placing positional primary qualify references returning right row rowid select semi anti session_user
     show similar some struct summarize symmetric table tablesample then to trailing trim true try try_cast union unique
-    unpivot unpack user using values variadic verbose when where window with""".split()
-)
+    unpivot unpack user using values variadic verbose when where window with
+"""
+_RESERVED = frozenset(_WORDS.split())
 _REFUSED = {
     "SUBQUERY": "a subquery",
     "WINDOW": "a window function",
@@ -109,7 +110,10 @@ def parse_many(texts: Iterable[str]) -> dict[str, Parsed | ExpressionError]:
         else:
             done[text] = known
     if hard:
-        fresh = {text: _understand(text, tree) for text, tree in zip(hard, _trees(hard), strict=True)}
+        fresh = {
+            text: _understand(text, tree)
+            for text, tree in zip(hard, _trees([_BEFORE + text + _AFTER for text in hard]), strict=True)
+        }
         if len(_kept) + len(fresh) > _MAX_KEPT:
             _kept.clear()
         _kept.update(fresh)
@@ -142,9 +146,20 @@ def _trees(texts: list[str]) -> list[Any]:
         if not _connections:
             _connections.append(duckdb.connect(":memory:", config={"threads": 1, "memory_limit": "64MB"}))
         query = "SELECT json_serialize_sql(text) FROM (SELECT unnest($1::VARCHAR[]) AS text)"
-        wrapped = [_BEFORE + text.replace("\x00", " ") + _AFTER for text in texts]
-        rows = _connections[0].execute(query, [wrapped]).fetchall()
+        rows = _connections[0].execute(query, [[text.replace("\x00", " ") for text in texts]]).fetchall()
     return [json.loads(row[0]) for row in rows]
+
+
+def query_fault(text: str) -> ExpressionError | None:
+    """What is wrong with a query (``sql:``), by its syntax: it must be one SELECT. None where nothing is."""
+    tree = _trees([text])[0]
+    if not tree["error"]:
+        return None if len(tree["statements"]) == 1 else ExpressionError(f"{len(tree['statements'])} statements")
+    message = str(tree.get("error_message", "not understood")).split("\n", 1)[0]
+    if "Only SELECT" in message:
+        message = "a statement that is no SELECT"
+    at = len(text.encode()[: int(tree.get("position") or 0)].decode(errors="ignore"))
+    return ExpressionError(message, min(at, len(text)))
 
 
 def _understand(text: str, tree: dict[str, Any]) -> Parsed | ExpressionError:

@@ -25,6 +25,7 @@ MAX_NODES = 200_000
 Path = tuple[str | int, ...]
 
 _MERGE = "tag:yaml.org,2002:merge"
+_STR = "tag:yaml.org,2002:str"
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]")
 
 
@@ -47,6 +48,16 @@ class Reading:
         if problem not in self.problems:
             self.problems.append(problem)
 
+    def has(self, path: Path) -> bool:
+        """Whether the file has something at ``path``, right or wrong."""
+        node = self.node
+        for part in path:
+            found = _child(node, part) if node is not None else None
+            if found is None:
+                return False
+            node = found[1]
+        return True
+
     def place(self, path: Path, *, key: bool = False) -> tuple[int, int]:
         """Line and column (1-based) of the value at ``path``, or of its key; of the nearest part that is there."""
         node = self.node
@@ -56,6 +67,7 @@ class Reading:
         for part in path:
             found = _child(node, part)
             if found is None:
+                mark = node.start_mark if isinstance(node, yaml.ScalarNode) else mark
                 break
             label, node = found
             mark = label.start_mark
@@ -92,10 +104,10 @@ class _Loader(yaml.CSafeLoader):
                 self.found.append((key.start_mark, "yaml.template", "a template {{ … }}", "a plain value"))
             elif not isinstance(key, yaml.ScalarNode):
                 self.found.append((key.start_mark, "yaml.key", "a key that is a list or a map", "a key that is text"))
-            elif key.tag not in {"tag:yaml.org,2002:str", _MERGE}:
-                self.found.append((key.start_mark, "yaml.key", f"the key {name} is not text", f'"{name}", quoted'))
             elif name in seen:
                 self.found.append((key.start_mark, "yaml.duplicate_key", f"the key {name!r} again", "each key once"))
+            elif key.tag != _MERGE:
+                key.tag = _STR  # keys are text, whatever they look like
             seen.add(name)
         node.value = [pair for pair in node.value if isinstance(pair[0], yaml.ScalarNode)]
         return super().construct_mapping(node, deep=deep)
