@@ -1,0 +1,30 @@
+"""The check of a ``sql:`` file: one SELECT, nothing else."""
+
+from __future__ import annotations
+
+import json
+import threading
+from typing import Any
+
+import duckdb
+
+from dragoman.core.errors import ConfigError
+
+__all__ = ["check_select"]
+
+_LOCK = threading.Lock()
+
+
+def check_select(text: str, file: str) -> None:
+    """``ConfigError`` ``translation.sql`` unless the text is one SELECT that DuckDB can parse; nothing is run."""
+    with _LOCK, duckdb.connect(":memory:", config={"threads": 1}) as connection:
+        row = connection.execute("SELECT json_serialize_sql($1::VARCHAR)", [text]).fetchone()
+    tree: dict[str, Any] = json.loads(row[0]) if row else {"error": True}
+    if not tree["error"] and len(tree["statements"]) == 1:
+        return
+    said = str(tree.get("error_message", f"{len(tree.get('statements', []))} statements")).split("\n", 1)[0]
+    if "Only SELECT" in said:
+        said = "it is more than a SELECT"
+    raise ConfigError(
+        "translation.sql", f"{file}: {said}; one SELECT is expected", next_step="keep the file to one SELECT statement"
+    )
