@@ -13,6 +13,8 @@ from typing import Any
 
 import pyarrow as pa
 
+import dragoman.core.arrow_alone  # noqa: F401 - settles how Arrow starts
+
 __all__ = ["POSITION", "RID", "ReadBatch", "ReadEnd", "Refused", "Reject", "position_of", "visible"]
 
 POSITION = "_position"

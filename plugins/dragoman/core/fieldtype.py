@@ -21,6 +21,8 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+import dragoman.core.arrow_alone  # noqa: F401 - settles how Arrow starts
+
 __all__ = ["FieldType", "arrow_field", "declared_type", "parse_type", "type_of", "words_field", "words_of"]
 
 WORDS = b"dragoman:words"
