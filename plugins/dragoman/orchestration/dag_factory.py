@@ -20,7 +20,7 @@ from dragoman.orchestration.operators import (
 )
 from dragoman.orchestration.pools import pool_of
 from dragoman.orchestration.retry import MIN_RETRIES
-from dragoman.orchestration.task_graph import TaskPlan, tasks_of
+from dragoman.core.task_graph import TaskPlan, tasks_of
 
 __all__ = ["STALE", "TAG", "dag_of"]
 

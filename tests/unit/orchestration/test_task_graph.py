@@ -1,7 +1,7 @@
 """Which tasks an integration becomes, and what each waits for."""
 
 from dragoman.core.flow import DeliverySpec, Flow, LookupSpec, Policy, SourceSpec, StreamSpec, TranslationSpec
-from dragoman.orchestration.task_graph import tasks_of
+from dragoman.core.task_graph import tasks_of
 
 
 def source(name, *streams):
