@@ -47,12 +47,11 @@ class FileNames:
                 f"one_file_per: {per} needs {{{per}}} in the path, which is {template}",
                 next_step=f"write a path such as out/{{run}}-{{{per}}}.csv",
             )
-        wrong = {"batch", "record"} & set(used) - ({per} if per == "batch" else {"batch", per})
-        if wrong:
+        if "record" in used and per != "record":
             raise ConfigError(
                 "files.placeholder",
-                f"the path {template} has {{{min(wrong)}}}, but there is one file per {per}",
-                next_step=f"write one_file_per: {min(wrong)}, or leave the placeholder out",
+                f"the path {template} has {{record}}, but there is one file per {per}",
+                next_step="write one_file_per: record, or leave the placeholder out",
             )
         return cls(template, per, request)
 
@@ -64,7 +63,7 @@ class FileNames:
 
     def path(self, batch_id: str, row: int) -> str:
         """The path of the file that takes the row of that batch."""
-        batch = self._batches.setdefault(batch_id, len(self._batches))
+        batch = 0 if self.per == "run" else self._batches.setdefault(batch_id, len(self._batches))
         values = {
             "run": self.request.run_id,
             "batch": f"{batch:05d}",

@@ -46,7 +46,7 @@ def column(values, kind):
         (pa.date32(), dt.date(1, 1, 1), "0001-01-01"),
         (pa.time64("us"), dt.time(1, 2, 3), "01:02:03"),
         (pa.time64("us"), dt.time(1, 2, 3, 40), "01:02:03.000040"),
-        (pa.timestamp("us"), dt.datetime(2026, 1, 2, 3, 4, 5), "2026-01-02T03:04:05"),
+        (pa.timestamp("us"), dt.datetime.fromisoformat("2026-01-02T03:04:05"), "2026-01-02T03:04:05"),
         (pa.timestamp("us", tz="UTC"), dt.datetime(2026, 1, 2, 3, 4, 5, 678, UTC), "2026-01-02T03:04:05.000678+00:00"),
         (pa.timestamp("us", tz="UTC"), None, ""),
         (pa.binary(), b"\x00\xff", "00ff"),
