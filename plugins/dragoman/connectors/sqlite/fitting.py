@@ -111,7 +111,6 @@ def _fit(name: str, kind: FieldType, affinity: str, declared: str) -> Fit:
 
 
 def _survives(text: str) -> bool:
-    wanted = Decimal(text)
-    if wanted == wanted.to_integral_value() and -(2**63) <= wanted < 2**63:
+    if "." not in text and -(2**63) <= int(text) < 2**63:
         return True
-    return Decimal(repr(float(text))) == wanted
+    return Decimal(repr(float(text))) == Decimal(text)
