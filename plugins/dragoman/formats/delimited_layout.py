@@ -69,7 +69,7 @@ class Splitter:
 
     def split(self, data: bytes) -> Layout:
         """The whole records at the beginning of ``data``; what follows the last of them is not whole yet."""
-        if not self._escape and data.count(b"\r") == data.count(b"\r\n"):
+        if not self._escape and (b"\r" not in data or data.count(b"\r") == data.count(b"\r\n")):
             fast = self._by_parity(data)
             if fast is not None:
                 return fast
