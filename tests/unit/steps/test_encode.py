@@ -143,13 +143,13 @@ def test_links_that_leave_the_root(tmp_path):
     root, outside = tmp_path / "root", tmp_path / "outside"
     root.mkdir()
     outside.mkdir()
-    os.symlink(outside, root / "sub")
+    (root / "sub").symlink_to(outside)
     made = session(root, path="sub/x.csv")
     with pytest.raises(FatalError) as caught:
         made.write("b", TABLE)
     assert caught.value.code == "files.outside"
     (outside / "y.csv").write_text("kept")
-    os.symlink(outside / "y.csv", root / "y.csv")
+    (root / "y.csv").symlink_to(outside / "y.csv")
     deliver(root, path="y.csv", mode="replace")
     assert (outside / "y.csv").read_text() == "kept"
 

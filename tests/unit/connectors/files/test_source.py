@@ -1,5 +1,7 @@
 """Which files are read, and which are refused."""
 
+import hashlib
+import importlib.util
 import os
 
 import pytest
@@ -31,13 +33,12 @@ def source(root, path, **options):
 
 def read(opened, marks=None):
     """What a run does: read, hash, mark."""
-    found, marks = {}, marks or {}
-    for file in opened.files(ReadRequest(marks=lambda key: marks.get(key, ""))):
+    found, known = {}, marks or {}
+    marks = dict(known)
+    for file in opened.files(ReadRequest(marks=lambda key: known.get(key, ""))):
         with file.open() as stream:
             found[file.path] = stream.read().decode()
-        import hashlib
-
-        marks = {**marks, file.path: opened.mark(file, hashlib.sha256(found[file.path].encode()).hexdigest())}
+        marks[file.path] = opened.mark(file, hashlib.sha256(found[file.path].encode()).hexdigest())
     return found, marks
 
 
@@ -90,7 +91,7 @@ def test_always_reads_always(root):
 
 def test_a_missing_file_is_red(root):
     assert code(lambda: read(source(root, "a.csv"))) == "files.missing"
-    os.symlink(root / "nowhere", root / "a.csv")
+    (root / "a.csv").symlink_to(root / "nowhere")
     assert code(lambda: read(source(root, "a.csv"))) == "files.missing"
 
 
@@ -105,27 +106,27 @@ def test_paths_that_leave_the_root_as_written(root, path):
 
 def test_links_that_leave_the_root(root, tmp_path):
     put(tmp_path, "secret/x.csv")
-    os.symlink(tmp_path / "secret" / "x.csv", root / "x.csv")
-    os.symlink(tmp_path / "secret", root / "sub")
+    (root / "x.csv").symlink_to(tmp_path / "secret" / "x.csv")
+    (root / "sub").symlink_to(tmp_path / "secret")
     for path in ("x.csv", "*.csv", "sub/x.csv", "sub/*.csv", "**/*.csv"):
         assert code(lambda path=path: read(source(root, path))) == "files.outside"
 
 
 def test_a_neighbour_whose_name_begins_alike_is_outside(root, tmp_path):
     put(tmp_path, "inbox2/x.csv")
-    os.symlink(tmp_path / "inbox2", root / "sub")
+    (root / "sub").symlink_to(tmp_path / "inbox2")
     assert code(lambda: read(source(root, "sub/x.csv"))) == "files.outside"
 
 
 def test_links_within_the_root(root):
     put(root, "real/a.csv")
-    os.symlink(root / "real", root / "link")
+    (root / "link").symlink_to(root / "real")
     assert list(read(source(root, "link/a.csv"))[0]) == ["link/a.csv"]
 
 
 def test_a_root_that_is_a_link_itself(root, tmp_path):
     put(root, "a.csv")
-    os.symlink(root, tmp_path / "alias")
+    (tmp_path / "alias").symlink_to(root)
     assert list(read(source(tmp_path / "alias", "a.csv"))[0]) == ["a.csv"]
 
 
@@ -194,8 +195,6 @@ def test_connections(root):
 
 
 def test_a_store_whose_library_is_missing_names_the_extra():
-    import importlib.util
-
     if importlib.util.find_spec("s3fs"):
         pytest.skip("s3fs is installed here")
     with pytest.raises(ConfigError) as caught:
