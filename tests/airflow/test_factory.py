@@ -36,6 +36,14 @@ policy: {tasks: single}
 """
 
 
+def hashed(dag):
+    """What Airflow compares to decide about a new DAG version."""
+    from airflow.models.serialized_dag import SerializedDagModel
+    from airflow.serialization.serialized_objects import DagSerialization
+
+    return SerializedDagModel.hash(DagSerialization.to_dict(dag))
+
+
 @pytest.fixture
 def both(integrations):
     (integrations / "shop_orders.yaml").write_text(ORDERS)
@@ -92,26 +100,23 @@ def test_reading_twice_gives_the_same_bytes_and_an_edit_gives_others(both):
         "print(json.dumps({i: SerializedDagModel.hash(DagSerialization.to_dict(d)) for i, d in bag.dags.items()}))\n"
     )
 
-    def hashes():
+    def elsewhere():
         done = subprocess.run([sys.executable, "-c", code, str(FRONT)], capture_output=True, text=True, check=True)
         return json.loads(done.stdout.splitlines()[-1])
 
-    first = hashes()
+    def here():
+        return {dag_id: hashed(dag) for dag_id, dag in parse().dags.items()}
+
+    first = here()
     assert set(first) == {"orders", "report"}
-    assert hashes() == first
+    assert here() == elsewhere() == first
     (both / "shop_orders.yaml").write_text(ORDERS + "# a remark\n")
-    edited = hashes()
+    edited = here()
     assert edited["orders"] != first["orders"]
     assert edited["report"] == first["report"]
 
 
 def test_a_task_that_starts_gets_its_own_dag_alone_and_the_same(both, monkeypatch):
-    from airflow.models.serialized_dag import SerializedDagModel
-    from airflow.serialization.serialized_objects import DagSerialization
-
-    def hashed(dag):
-        return SerializedDagModel.hash(DagSerialization.to_dict(dag))
-
     whole = parse().dags
     compiled = []
     from dragoman.orchestration import shelf
@@ -135,13 +140,13 @@ def test_shards_part_the_folder(both):
 
 
 def test_a_broken_file_leaves_the_others_and_shows_its_line(both):
-    (both / "wrong.yaml").write_text("integration: wrong\nsource: {conector: files}\n")
+    (both / "wrong.yaml").write_text(ORDERS.replace("connector: files", "connector: fiels"))
     bag = parse()
     assert set(bag.dags) == {"orders", "report"}
     assert not bag.import_errors
     (error,) = parse(ERRORS).import_errors.values()
-    assert "wrong.yaml:2:" in error
-    assert "conector" in error
+    assert "wrong.yaml:6:" in error
+    assert "'fiels'" in error
     (both / "wrong.yaml").unlink()
     assert not parse(ERRORS).import_errors
 

@@ -33,7 +33,7 @@ def test_a_database_file_is_written_and_read(tmp_path, connect, conn_type):
     erp = hook(conn_type, "erp")
     assert erp.write(TABLE, table="orders", mode="upsert", key=("id",)) == 2
     assert erp.write(TABLE.slice(0, 1), table="orders", mode="upsert", key=("id",)) == 1
-    assert names(erp.read(table="orders")) == ["Ærø", None]
+    assert sorted(names(erp.read(table="orders")), key=str) == [None, "Ærø"]
 
 
 def test_postgres_builds_on_the_providers_hook(connect, postgres):

@@ -55,6 +55,10 @@ class ConfigError(DragomanError):
         super().__init__(code, message, next_step=next_step)
         self.problems = problems
 
+    def __str__(self) -> str:
+        """As every error; mistakes of a file bring a code each, so none is added."""
+        return self.message if self.problems else super().__str__()
+
     @classmethod
     def of(cls, problems: list[Problem]) -> ConfigError:
         """All mistakes of a file in one error."""

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from dragoman.core.connection import Connection
+from dragoman.language import compile_definition
 from dragoman.ledger.ledger import open_ledger
-from dragoman.orchestration.inline import compile_definition
 from dragoman.stage.store import Stage
 from dragoman.steps.run import run
 from dragoman.steps.workplace import Workplace
@@ -32,7 +32,8 @@ def translate_file(
             "source": _side("in", source, from_format) | {"reread": "always"},
             "deliver": _side("out", target, to_format) | {"mode": "replace"},
             "policy": {"on_reject": "fail", "allow_empty": True},
-        }
+        },
+        origin=f"the translation of {source}",
     )
     with tempfile.TemporaryDirectory(prefix="dragoman-translate-") as name:
         home = Path(name)

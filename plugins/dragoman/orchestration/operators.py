@@ -108,8 +108,7 @@ class DragomanOperator(BaseOperator):
         if self.flow is not None:
             return self.flow
         from dragoman.core.home import integrations_folder
-        from dragoman.language import find_flow, load_flow
-        from dragoman.orchestration.inline import compile_definition
+        from dragoman.language import compile_definition, find_flow, load_flow
 
         given = [name for name in ("integration", "file", "definition") if getattr(self, name)]
         if len(given) != 1:
@@ -119,7 +118,7 @@ class DragomanOperator(BaseOperator):
                 next_step='write one of integration="name", file="path.yaml", definition={...}',
             )
         if self.definition:
-            return compile_definition(self.definition)
+            return compile_definition(self.definition, origin=f"the task {self.task_id}")
         return load_flow(Path(self.file)) if self.file else find_flow(self.integration, integrations_folder())
 
     def _run_id(self, context: Any) -> str:

@@ -15,6 +15,7 @@ from dragoman.core.errors import ConfigError, Problem
 from dragoman.core.flow import Flow
 from dragoman.core.home import dragoman_home
 from dragoman.language import all_flows, load_flow
+from dragoman.language.load import files_of
 from dragoman.orchestration.good_copies import GoodCopies
 
 __all__ = ["Shelved", "broken", "one", "shelf"]
@@ -35,11 +36,12 @@ def shelf(folder: Path, shard: int | None = None, of: int | None = None) -> list
     """
     flows, problems = all_flows(folder)
     copies = GoodCopies(dragoman_home())
+    good = {flow.file for flow in flows}
     for flow in flows:
         copies.keep(flow)
     found = {flow.integration: Shelved(flow) for flow in flows}
-    for file in dict.fromkeys(problem.file for problem in problems):
-        copy = copies.of_file(file)
+    for path in files_of(folder) if problems and folder.is_dir() else ():
+        copy = copies.of_file(str(path)) if str(path) not in good else None
         if copy is not None:
             found.setdefault(copy.integration, Shelved(copy, stale=True))
     mine = [found[name] for name in sorted(found)]

@@ -7,7 +7,7 @@ import sys
 from dragoman.orchestration import provider
 
 CODE = """
-import sys, time, json
+import sys, time, json, pathlib, typing  # every process of Airflow has these
 start = time.perf_counter()
 from dragoman.orchestration.provider import get_provider_info
 info = get_provider_info()
