@@ -71,6 +71,7 @@ def serve(handler: Handler, *, tls: ssl.SSLContext | None = None, host: str = "1
 
     class _Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
 
         def do_GET(self) -> None:
             parts = urlsplit(self.path)
@@ -116,7 +117,7 @@ def serve(handler: Handler, *, tls: ssl.SSLContext | None = None, host: str = "1
         listener.socket = tls.wrap_socket(listener.socket, server_side=True, do_handshake_on_connect=False)
     port = int(listener.server_address[1])
     server = Server(f"{'https' if tls else 'http'}://{host}:{port}", port)
-    thread = threading.Thread(target=listener.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread = threading.Thread(target=listener.serve_forever, kwargs={"poll_interval": 0.005}, daemon=True)
     thread.start()
     try:
         yield server

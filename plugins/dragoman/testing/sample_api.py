@@ -69,6 +69,7 @@ def main(argv: list[str] | None = None) -> int:
 def _handler(data: Path) -> Callable[..., BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
 
         def do_GET(self) -> None:
             try:
