@@ -47,7 +47,7 @@ def _rejects(env: Mapping[str, str], name: str) -> None:
 
 
 def _file() -> None:
-    for path in sorted(OUT.iterdir()):
+    for path in sorted(OUT.glob("*.csv")):
         print(f"\nThe file {path.relative_to(TOP)} begins:")
         for line in path.read_text(encoding="utf-8").splitlines()[:SHOWN]:
             print(f"  {line}")
