@@ -119,6 +119,16 @@ class Splitter:
         return Layout(np.array(ends, dtype=np.int64), np.array(lines, dtype=np.int64), line, torn)
 
 
+def _has_lone_return(data: bytes) -> bool:
+    if b"\r" not in data:
+        return False
+    text = np.frombuffer(data, dtype=np.uint8)
+    returns = np.flatnonzero(text == _RETURN)
+    if returns[-1] == len(text) - 1:
+        returns = returns[:-1]  # the piece ends in the middle of a line end
+    return not bool((text[returns + 1] == _NEWLINE).all())
+
+
 def _patterns(delimiter: bytes, quote: bytes, escape: bytes) -> tuple[re.Pattern[bytes], Any]:
     """A record as it may be read, and as it should be; possessive, so that no text makes them slow."""
     d, e = re.escape(delimiter), re.escape(escape)

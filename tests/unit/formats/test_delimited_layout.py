@@ -32,3 +32,13 @@ def test_well_formed_text_takes_the_fast_way():
 def test_an_unfinished_record_is_left():
     layout = Splitter(b",", b'"', b"").split(b'1,2\n3,"open\n4,5\n')
     assert layout.cut == 4
+
+
+def test_windows_line_ends_take_the_fast_way_wherever_the_piece_is_cut():
+    data = b'1,"a\r\nb"\r\n2,c\r\n'
+    splitter = Splitter(b",", b'"', b"")
+    for cut in range(len(data) + 1):
+        part = splitter.split(data[:cut])
+        assert part.cut in {0, 11, 16}
+        assert part.cut <= cut
+    assert splitter.split(data).lines.tolist() == [0, 2]
