@@ -39,6 +39,6 @@ def test_windows_line_ends_take_the_fast_way_wherever_the_piece_is_cut():
     splitter = Splitter(b",", b'"', b"")
     for cut in range(len(data) + 1):
         part = splitter.split(data[:cut])
-        assert part.cut in {0, 11, 16}
+        assert part.cut in {0, 10, 15}
         assert part.cut <= cut
     assert splitter.split(data).lines.tolist() == [0, 2]
