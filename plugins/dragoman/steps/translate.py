@@ -7,12 +7,8 @@ delivery (``chain.py``).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from typing import Any
 
-import pyarrow as pa
-
-from dragoman.core.batch import visible
 from dragoman.core.failpoints import failpoint
 from dragoman.core.flow import Flow, TranslationSpec
 from dragoman.steps.chain import Chain, root_of, route_outputs
@@ -71,24 +67,12 @@ def translate_node(work: Work, spec: TranslationSpec) -> None:
 
 
 def _input(work: Work, node: str) -> SetInput:
-    schema, kinds = observed(work, root_of(work, node))
+    root = root_of(work, node)
+    schema, kinds = observed(work, root)
     stream = work.stream(node)
-    return SetInput(
-        name=node,
-        schema=schema,
-        kinds=kinds,
-        timezone=stream.timezone if stream else "",
-        batches=_tables(work, node),
-    )
-
-
-def _tables(work: Work, node: str) -> Iterator[tuple[int, pa.Table]]:
-    """The records of an input, each table with the id of its first record."""
-    spec = work.translation(node)
-    if spec is None or spec.is_set:
-        for batch in staged_batches(work, node):
-            yield batch.rid_base, visible(batch.table)
-        return
-    chain = Chain(work, node, *observed(work, root_of(work, node)))
-    for batch in staged_batches(work, root_of(work, node)):
-        yield batch.rid_base, visible(chain.apply(batch).outputs)
+    if stream is not None or root == node:
+        batches = ((batch.rid_base, batch.table) for batch in staged_batches(work, node))
+        return SetInput(node, schema, batches, kinds, timezone=stream.timezone if stream else "")
+    chain = Chain(work, node, schema, kinds)
+    outputs = ((batch.rid_base, chain.apply(batch).outputs) for batch in staged_batches(work, root))
+    return SetInput(node, chain.schema, outputs)
