@@ -185,6 +185,8 @@ def _understand(text: str, tree: dict[str, Any]) -> Parsed | ExpressionError:
     if not plain_select:
         return ExpressionError("more than one expression")
     ast: dict[str, Any] = node["select_list"][0]
+    if ast.get("function_name") == "row" and ast["query_location"] < len(_BEFORE):
+        return ExpressionError("more than one expression")
     walk = _Walk(text)
     try:
         walk.visit(ast, frozenset(), "")

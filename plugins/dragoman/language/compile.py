@@ -11,14 +11,19 @@ from dragoman.core.flow import Flow, Policy
 from dragoman.core.registry import registry
 from dragoman.language.check_expressions import check_expressions
 from dragoman.language.context import Context
-from dragoman.language.document import GraphDocument, PolicyBody, ShortDocument
+from dragoman.language.document import GraphDocument, ShortDocument
 from dragoman.language.forbidden import scan, take_later
 from dragoman.language.graph import build_graph
 from dragoman.language.reader import read_yaml
+from dragoman.language.settings import PolicyBody
 from dragoman.language.validate import validate
 from dragoman.language.words import shown
 
 __all__ = ["Compiled", "compile_content"]
+
+
+_SHAPELESS = frozenset({"yaml.template", "yaml.key", "yaml.alias_bomb", "yaml.too_deep"})
+"""After these the rest of the file says nothing that a person has written."""
 
 
 class Compiled:
@@ -33,7 +38,7 @@ class Compiled:
 def compile_content(content: bytes, file: str, folder: Path) -> Compiled:
     """Compile the bytes of a file. ``folder`` holds the folders of named files, ``file`` is its name in messages."""
     reading = read_yaml(content, file)
-    if reading.node is None or (reading.value is None and reading.problems):
+    if reading.node is None or any(each.code in _SHAPELESS for each in reading.problems):
         return Compiled(None, reading.problems, {})
     if not isinstance(reading.value, dict):
         found = "a list" if isinstance(reading.value, list) else shown(reading.value)

@@ -9,19 +9,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, StrictBool, Tag, TypeAdapter
+from pydantic import BeforeValidator, Discriminator, Field, StrictBool, Tag, TypeAdapter
 
+from dragoman.language.settings import Alert, PolicyBody, Schedule
+from dragoman.language.shapes import Open, Strict, as_list, short
 from dragoman.language.values import (
     ColumnName,
     ConnectionId,
-    Cron,
     Duration,
     Expression,
     Identifier,
     IntegrationId,
-    Memory,
     NodeName,
-    Rate,
     Text,
     TimeZone,
     TypeText,
@@ -30,43 +29,6 @@ from dragoman.language.values import (
 from dragoman.language.words import shown
 
 __all__ = ["DOCUMENT", "Delivery", "FieldBody", "GraphDocument", "ShortDocument", "Source", "Stream", "Translation"]
-
-
-class Strict(BaseModel):
-    """Unknown keys are errors, and nothing is turned into another type in silence."""
-
-    model_config = ConfigDict(
-        extra="forbid", strict=True, defer_build=True, populate_by_name=False, protected_namespaces=()
-    )
-
-
-class Open(BaseModel):
-    """The other keys are options of a connector or a format, checked against its manifest."""
-
-    model_config = ConfigDict(
-        extra="allow", strict=True, defer_build=True, populate_by_name=False, protected_namespaces=()
-    )
-
-
-def _short(key: str, *kinds: type) -> BeforeValidator:
-    """A plain value in place of the map stands for its one key."""
-    return BeforeValidator(lambda value: {key: value} if isinstance(value, kinds) else value)
-
-
-def _as_list(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
-
-
-class Schedule(Strict):
-    """When it runs: a cron text alone, ``{cron, timezone}``, or ``{after: […]}``; absent, by hand."""
-
-    cron: Cron | None = Field(
-        None, description="Five cron fields, or a preset such as @daily", examples=["*/15 * * * *"]
-    )
-    timezone: TimeZone | None = Field(None, description="IANA name; UTC if absent", examples=["Europe/Paris"])
-    after: Annotated[list[IntegrationId], BeforeValidator(_as_list)] | None = Field(
-        None, description="Integrations whose end starts this one", examples=[["customers"]]
-    )
 
 
 class FormatBody(Open):
@@ -86,7 +48,7 @@ class Cursor(Strict):
     param: Text = Field("", description="For APIs: the parameter that takes the position", examples=["updated_since"])
 
 
-Format = Annotated[FormatBody, _short("type", str)]
+Format = Annotated[FormatBody, short("type", str)]
 Types = dict[ColumnName, TypeText]
 
 
@@ -96,7 +58,7 @@ class Stream(Open):
     format: Format | None = Field(None, description="As in the source")
     types: Types | None = Field(None, description="As in the source")
     timezone: TimeZone | None = Field(None, description="As in the source")
-    cursor: Annotated[Cursor, _short("column", str)] | None = Field(None, description="As in the source")
+    cursor: Annotated[Cursor, short("column", str)] | None = Field(None, description="As in the source")
 
 
 class Source(Open):
@@ -108,7 +70,7 @@ class Source(Open):
     types: Types = Field({}, description="Exact types of text fields", examples=[{"quantity": "decimal(12,3)"}])
     timezone: TimeZone | None = Field(None, description="Zone of times that carry none", examples=["Europe/Paris"])
     streams: dict[NodeName, Stream] | None = Field(None, description="Several streams by one definition")
-    cursor: Annotated[Cursor, _short("column", str)] | None = Field(None, description="Read only what is new")
+    cursor: Annotated[Cursor, short("column", str)] | None = Field(None, description="Read only what is new")
 
 
 class Each(Strict):
@@ -180,7 +142,7 @@ class Translation(Strict):
         json_schema_extra={"type": "object"},
     )
     lookups: dict[NodeName, Lookup] = Field({}, description="Records of other sources, by alias")
-    fields: dict[ColumnName, Annotated[FieldBody, _short("from", str, int, float, bool)]] | None = Field(
+    fields: dict[ColumnName, Annotated[FieldBody, short("from", str, int, float, bool)]] | None = Field(
         None, description="Output columns, in their order", min_length=1
     )
     checks: dict[NodeName, Expression] = Field({}, description="Named conditions over the output")
@@ -192,7 +154,7 @@ class Translation(Strict):
 class GraphTranslation(Translation):
     """A named translation."""
 
-    from_: Annotated[list[Text], BeforeValidator(_as_list)] = Field(
+    from_: Annotated[list[Text], BeforeValidator(as_list)] = Field(
         alias="from", min_length=1, description="Source, stream or translation; several with sql or python"
     )
 
@@ -204,7 +166,7 @@ class Delivery(Open):
     connection: ConnectionId | None = Field(None, description="Id of an Airflow connection", examples=["erp"])
     format: Format | None = Field(None, description="Format of the files")
     mode: Text | None = Field(None, description="append, upsert or replace; upsert where there is a key, else append")
-    key: Annotated[list[Identifier], BeforeValidator(_as_list)] = Field(
+    key: Annotated[list[Identifier], BeforeValidator(as_list)] = Field(
         [], description="Columns that tell outputs apart"
     )
     when: Expression | None = Field(None, description="Which outputs, or else", examples=["region = 'EU'", "else"])
@@ -218,56 +180,6 @@ class GraphDelivery(Delivery):
     from_: Text = Field(alias="from", description="Translation, source or stream", examples=["lines"])
 
 
-class MaxRejects(Strict):
-    """How many rejects are too many: whichever is reached first."""
-
-    rate: Rate | None = Field(None, description="Share of the records read", examples=["2%"])
-    count: int | None = Field(None, ge=0, description="Number of records", examples=[1000])
-
-
-class Retention(Strict):
-    """How long things are kept."""
-
-    stage: Duration | None = Field(None, description="Sealed batches", examples=["30d"])
-    rejects: Duration | None = Field(None, description="Rejected records", examples=["90d"])
-    history: Duration | None = Field(None, description="Runs and their figures", examples=["400d"])
-
-
-def _max_rejects(value: Any) -> Any:
-    if isinstance(value, bool):
-        return value
-    return {"count": value} if isinstance(value, int) else {"rate": value} if isinstance(value, str) else value
-
-
-class PolicyBody(Strict):
-    """How a run behaves."""
-
-    on_reject: Literal["quarantine", "fail"] = Field("quarantine", description="Whether the first reject is decisive")
-    max_rejects: Annotated[MaxRejects, BeforeValidator(_max_rejects)] | None = Field(
-        None, description="Over it the run is held; by default the greater of 2 % and 10", examples=[{"rate": "2%"}]
-    )
-    allow_empty: StrictBool = Field(False, description="Whether a read without records is green")
-    retries: int = Field(3, ge=0, le=100, description="How often a task is tried again (two at least)")
-    deadline: Duration | None = Field(None, description="How long a run may take", examples=["30m"])
-    tasks: Literal["steps", "single"] = Field("steps", description="A task per step, or one for all")
-    max_parallel: int | None = Field(None, ge=1, description="Runs at once on one connection")
-    memory: Memory = Field("384MB", description="Memory of the translation")
-    timeout: Duration = Field(300.0, description="Time that one statement of a translation may take")
-    retention: Retention | None = Field(None, description="How long things are kept")
-
-
-Event = Literal["failed", "late", "held", "rejects", "in_doubt", "overdue", "recovered"]
-
-
-class Alert(Strict):
-    """Who is told, of what, and how."""
-
-    on: list[Event] = Field(min_length=1, description="Events")
-    notifier: NodeName = Field(description="Kind of message", examples=["email"])
-    connection: ConnectionId | None = Field(None, description="Id of an Airflow connection")
-    to: Annotated[list[Text], BeforeValidator(_as_list)] = Field([], description="Receivers")
-
-
 class Document(Strict):
     """What both forms have."""
 
@@ -275,7 +187,7 @@ class Document(Strict):
     integration: IntegrationId = Field(description="Id of the integration and of its DAG", examples=["supplier_orders"])
     title: Text = Field("", description="One line for people")
     owner: Text = Field("", description="Team that answers for it")
-    schedule: Annotated[Schedule, _short("cron", str, int, float, bool)] | None = Field(
+    schedule: Annotated[Schedule, short("cron", str, int, float, bool)] | None = Field(
         None, description="When it runs: cron text, {cron, timezone} or {after: […]}; absent, by hand"
     )
     policy: PolicyBody | None = Field(None, description="How a run behaves")

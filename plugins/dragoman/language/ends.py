@@ -11,8 +11,7 @@ from dragoman.language.context import Context, Place
 from dragoman.language.document import Cursor, Delivery, FormatBody, Source, Stream
 from dragoman.language.forbidden import LATER_FORMATS, LATER_MODES
 from dragoman.language.options import Complain, check_options
-from dragoman.language.validate import BROKEN
-from dragoman.language.words import nearest, shown
+from dragoman.language.words import BROKEN, nearest, shown
 
 __all__ = ["delivery_spec", "source_spec"]
 
@@ -29,7 +28,7 @@ def source_spec(context: Context, name: str, body: Source, path: Place) -> Sourc
         context.add((*path, "connector"), "connector.no_source", found, _those_that("read", context))
     _connection(context, manifest, body.connection, path)
     named = body.streams if body.streams is not None else {"": Stream.model_validate({})}
-    if not named:
+    if not named and not context.reading.problems:
         context.add((*path, "streams"), "key.type", "streams is empty", "one at least", key=True)
     streams = tuple(_stream(context, body, named[stream], role, path, source=name, name=stream) for stream in named)
     return SourceSpec(name=name, connector=body.connector, connection=body.connection or "", streams=streams)
@@ -207,7 +206,7 @@ def _guessed(context: Context, path: Place, file: str, usable: Mapping[str, Any]
     for name, each in usable.items():
         if low.endswith(tuple(each.endings)):
             return FormatSpec(type=name)
-    if file and "format" not in _told(context, path):
+    if file and file != BROKEN and "format" not in _told(context, path):
         found = f"no format, and {shown(file)} does not tell it by its ending"
         context.add(path, "format.missing", found, "format: one of " + ", ".join(usable), key=True)
     return None

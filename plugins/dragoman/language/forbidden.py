@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dragoman.language.reader import Reading
+from dragoman.language.words import BROKEN
 
 __all__ = ["LATER_FORMATS", "LATER_MODES", "scan", "take_later"]
 
@@ -60,14 +61,14 @@ def _secrets(reading: Reading, value: Any, path: tuple[str | int, ...]) -> None:
             reading.add(
                 place, "secret.in_clear", f"a secret in clear ({name or 'in a list'})", _INSTEAD, key=bool(name)
             )
-            _drop(reading.value, place)
+            _drop(reading.value, place, None)
 
 
 def _addresses(reading: Reading, value: Any, path: tuple[str | int, ...]) -> None:
     for place, part in _parts(value, path):
         if isinstance(part, str) and _USERINFO.search(part):
             reading.add(place, "secret.in_clear", "an address with a user or a password in it", _INSTEAD)
-            _drop(reading.value, place)
+            _drop(reading.value, place, BROKEN)
 
 
 def _parts(value: Any, path: tuple[str | int, ...]) -> list[tuple[tuple[str | int, ...], Any]]:
@@ -79,11 +80,13 @@ def _parts(value: Any, path: tuple[str | int, ...]) -> list[tuple[tuple[str | in
     return [(path, value)]
 
 
-def _drop(value: Any, path: tuple[str | int, ...]) -> None:
-    """Take out what was told, so that it is not told again as an unknown option."""
+def _drop(value: Any, path: tuple[str | int, ...], stand_in: str | None) -> None:
+    """Take out what was told (or put a stand-in there), so that it is not told again in another way."""
     for part in path[:-1]:
         value = value[part]
-    if isinstance(value, dict):
+    if stand_in is not None:
+        value[path[-1]] = stand_in
+    elif isinstance(value, dict):
         value.pop(path[-1], None)
 
 

@@ -11,8 +11,7 @@ from dragoman.language.context import Context, Place
 from dragoman.language.document import Delivery, GraphDocument, ShortDocument, Source, Translation
 from dragoman.language.ends import delivery_spec, source_spec
 from dragoman.language.translations import Known, outputs_of, translation_spec
-from dragoman.language.validate import BROKEN
-from dragoman.language.words import nearest, shown
+from dragoman.language.words import BROKEN, nearest, shown
 
 __all__ = ["Graph", "build_graph"]
 
@@ -29,10 +28,14 @@ class _Output:
 
 
 class Graph:
-    """The compiled nodes, and while they are built what each name gives."""
+    """The compiled nodes, and while they are built what each name gives.
 
-    def __init__(self, context: Context) -> None:
+    ``names``: the translations of the document; one that is asked for too early stands in a circle, told elsewhere.
+    """
+
+    def __init__(self, context: Context, names: frozenset[str]) -> None:
         self.context = context
+        self.names = names
         self.sources: list[SourceSpec] = []
         self.translations: list[TranslationSpec] = []
         self.deliveries: list[DeliverySpec] = []
@@ -125,7 +128,7 @@ class Graph:
         if name in self._outputs:
             self._read.add(name)
             return self._outputs[name]
-        if name != BROKEN:
+        if name != BROKEN and name.partition(".")[0] not in self.names:
             place = (*path, "from") if at is None else (*path, "from", at)
             self._unknown(name, place, list(self._outputs))
         return []
@@ -177,7 +180,8 @@ class Graph:
 
 def build_graph(context: Context, document: ShortDocument | GraphDocument) -> Graph:
     """Compile the nodes; what is wrong is told to the context."""
-    graph = Graph(context)
+    translations = document.translations if isinstance(document, GraphDocument) else {}
+    graph = Graph(context, frozenset(translations))
     if isinstance(document, ShortDocument):
         graph.add_source("source", document.source, ("source",))
         graph.add_translation(

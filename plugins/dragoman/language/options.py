@@ -42,6 +42,8 @@ def check_options(
         if name in given:
             continue
         if option.required:
+            if any(nearest(other, declared) == name for other in given if other not in declared):
+                continue
             complain(path, "option.missing", f"{name} is missing in {what}", _example(name, option), key=True)
         elif option.default is not None:
             done[name] = check_value(option, option.default, (*path, name), complain)

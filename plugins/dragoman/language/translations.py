@@ -32,7 +32,7 @@ def translation_spec(
     known: Known,
 ) -> TranslationSpec:
     """``lookup_nodes``: the stream of each lookup. ``known``: the input's fields, or None."""
-    _check_ways(context, body, path, len(inputs))
+    one_way = _check_ways(context, body, path, len(inputs))
     each = body.each
     with_each = None if known is None else known | ({each.alias} if each else set())
     with_all = None if with_each is None else with_each | set(body.lookups)
@@ -71,10 +71,10 @@ def translation_spec(
             for name, text in body.checks.items()
         },
         sql=body.sql or "",
-        sql_text=read_named(context, body.sql, (*path, "sql")) if body.sql else "",
+        sql_text=read_named(context, body.sql, (*path, "sql")) if body.sql and one_way else "",
         whole_set=body.whole_set,
         python=body.python or "",
-        python_text=read_named(context, body.python, (*path, "python")) if body.python else "",
+        python_text=read_named(context, body.python, (*path, "python")) if body.python and one_way else "",
     )
 
 
@@ -109,7 +109,8 @@ def _quoted(name: str) -> str:
     return name if name.isidentifier() and name.isascii() else f'"{name}"'
 
 
-def _check_ways(context: Context, body: Translation, path: Place, inputs: int) -> None:
+def _check_ways(context: Context, body: Translation, path: Place, inputs: int) -> bool:
+    """Whether at most one way is given: fields, a query or a function."""
     ways = [name for name, value in (("fields", body.fields), ("sql", body.sql), ("python", body.python)) if value]
     for way in ways[1:]:
         found = f"{way} beside {ways[0]}"
@@ -121,3 +122,4 @@ def _check_ways(context: Context, body: Translation, path: Place, inputs: int) -
         context.add(
             (*path, "whole_set"), "translation.whole_set", "whole_set without a query", "sql: or python:", key=True
         )
+    return len(ways) <= 1

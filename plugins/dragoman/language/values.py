@@ -99,7 +99,9 @@ def _expression(value: Any) -> Any:
 
 
 def _type(value: Any) -> Any:
-    if parse_type(_text(value)) is None:
+    if re.fullmatch(r"decimal\(\s*\d+\s*", _text(value), re.IGNORECASE):
+        refuse("type.cut", f"the type {value}, cut off at its comma", 'quotes around it: "decimal(12,2)"')
+    if parse_type(value) is None:
         near = nearest(value.split("(")[0], NAMES)
         given = "decimal(p,s) with s <= p <= 38" if near == "decimal" else "one of " + ", ".join(NAMES)
         refuse("type.unknown", f"unknown type {shown(value)}", given.replace("decimal,", "decimal(p,s),"), near)

@@ -6,7 +6,20 @@ import difflib
 import re
 from collections.abc import Iterable
 
-__all__ = ["DURATION", "IDENTIFIER", "INTEGRATION_ID", "bad_path", "duration", "is_identifier", "nearest", "shown"]
+__all__ = [
+    "BROKEN",
+    "DURATION",
+    "IDENTIFIER",
+    "INTEGRATION_ID",
+    "bad_path",
+    "duration",
+    "is_identifier",
+    "nearest",
+    "shown",
+]
+
+BROKEN = "_"
+"""Stands in for a required text that was wrong and has been told; checks pass over it."""
 
 IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 INTEGRATION_ID = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,199}", re.ASCII)
