@@ -19,7 +19,7 @@ import msgspec
 import pyarrow as pa
 
 from dragoman.core.batch import Refused
-from dragoman.core.errors import FatalError
+from dragoman.core.errors import FatalError, RetriableError
 from dragoman.core.flow import FormatSpec
 from dragoman.core.ports import DeliverRequest, FileDestination, FileDraft
 from dragoman.formats.bytestream import packed
@@ -222,9 +222,16 @@ class _Hashing(io.RawIOBase):
         return True
 
     def write(self, data: Any, /) -> int:
-        """Write all of it."""
+        """Write all of it. Raises ``RetriableError`` ``files.unwritable``, on a full disk for one."""
         self._digest.update(data)
-        self._stream.write(data)
+        try:
+            self._stream.write(data)
+        except OSError as error:
+            raise RetriableError(
+                "files.unwritable",
+                f"a file cannot be written: {error.strerror or error}",
+                next_step="make room where the connection's folder is",
+            ) from error
         self.size += len(data)
         return len(data)
 

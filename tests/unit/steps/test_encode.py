@@ -3,6 +3,8 @@
 import gzip
 import json
 import os
+import random
+import resource
 import subprocess
 import sys
 import textwrap
@@ -12,7 +14,7 @@ import pytest
 
 from dragoman.connectors.files.destination import open_destination
 from dragoman.core.connection import parse_connection
-from dragoman.core.errors import ConfigError, FatalError
+from dragoman.core.errors import ConfigError, FatalError, RetriableError
 from dragoman.core.ports import DeliverRequest
 from dragoman.steps.encode import encode
 
@@ -163,6 +165,26 @@ def test_a_run_that_was_overtaken_gives_up(tmp_path):
     assert caught.value.code == "lease.fenced"
     slow.close()
     assert content(tmp_path) == {"x.csv": "id,name\n2,\n"}
+
+
+@pytest.mark.parametrize("path", ["x.csv", "x.csv.gz"])
+def test_a_disk_that_takes_no_more_is_tried_again_and_leaves_nothing(tmp_path, path):
+    draw = random.Random(1)
+    table = pa.table(
+        {"id": pa.array(range(100_000), pa.int64()), "name": [draw.randbytes(8).hex() for _ in range(100_000)]}
+    )
+    made = session(tmp_path, path=path)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+    try:
+        with pytest.raises(RetriableError) as caught:
+            made.write("b", table)
+            made.commit()
+        made.close()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert caught.value.code == "files.unwritable"
+    assert list(tmp_path.rglob("*")) == []
 
 
 KILLED = """

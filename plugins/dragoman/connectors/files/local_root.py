@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import filecmp
 import glob
 import hashlib
@@ -143,7 +144,8 @@ class LocalDraft:
 
     def discard(self) -> None:
         """Remove what was written aside."""
-        self.stream.close()
+        with contextlib.suppress(OSError):  # on a full disk closing fails too
+            self.stream.close()
         self._aside.unlink(missing_ok=True)
 
 
