@@ -10,12 +10,13 @@ Offsets are characters of the expression's own text.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any
+
+import msgspec
 
 __all__ = ["ColumnRef", "ExpressionError", "FunctionCall", "Parsed", "parse", "parse_many", "query_fault"]
 
@@ -144,10 +145,13 @@ def _trees(texts: list[str]) -> list[Any]:
 
     with _lock:
         if not _connections:
-            _connections.append(duckdb.connect(":memory:", config={"threads": 1, "memory_limit": "64MB"}))
-        query = "SELECT json_serialize_sql(text) FROM (SELECT unnest($1::VARCHAR[]) AS text)"
-        rows = _connections[0].execute(query, [[text.replace("\x00", " ") for text in texts]]).fetchall()
-    return [json.loads(row[0]) for row in rows]
+            connection = duckdb.connect(":memory:", config={"threads": 1, "memory_limit": "64MB"})
+            connection.execute("PRAGMA disable_optimizer")
+            connection.execute("PREPARE trees AS SELECT json_serialize_sql(unnest($1::VARCHAR[]))")
+            _connections.append(connection)
+        quoted = ", ".join("'" + text.replace("\x00", " ").replace("'", "''") + "'" for text in texts)
+        rows = _connections[0].execute(f"EXECUTE trees([{quoted}])").fetchall()
+    return [msgspec.json.decode(row[0]) for row in rows]
 
 
 def query_fault(text: str) -> ExpressionError | None:
@@ -171,7 +175,7 @@ def _understand(text: str, tree: dict[str, Any]) -> Parsed | ExpressionError:
             message = "it ends too early" if text.count("(") >= text.count(")") else "a bracket too many"
         elif "Only SELECT" in message:
             message = "more than an expression"
-        return ExpressionError(message, min(offset, max(len(text) - 1, 0)))
+        return ExpressionError(message, min(offset, len(text)))
     statements = tree["statements"]
     node = statements[0]["node"] if len(statements) == 1 else {}
     plain_select = (

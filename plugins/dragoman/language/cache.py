@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -60,7 +61,8 @@ def keep(entry: Path, flow: Flow, named: Mapping[str, str]) -> None:
         aside.write_bytes(content)
         aside.replace(entry)
     except OSError:
-        aside.unlink(missing_ok=True)
+        with suppress(OSError):
+            aside.unlink()
 
 
 def _hash(text: str) -> str:

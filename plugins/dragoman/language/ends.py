@@ -16,6 +16,8 @@ from dragoman.language.words import BROKEN, nearest, shown
 __all__ = ["delivery_spec", "source_spec"]
 
 ELSE = "else"
+_SOURCE_KEYS = tuple(Source.model_fields)
+_DELIVERY_KEYS = tuple(Delivery.model_fields)
 _STREAM = "{stream}"
 
 
@@ -26,7 +28,7 @@ def source_spec(context: Context, name: str, body: Source, path: Place) -> Sourc
     if manifest is not None and role is None:
         found = f"the connector {body.connector!r} in a source: it does not read"
         context.add((*path, "connector"), "connector.no_source", found, _those_that("read", context))
-    _connection(context, manifest, body.connection, path)
+    _connection(context, manifest, body, path)
     named = body.streams if body.streams is not None else {"": Stream.model_validate({})}
     if not named and not context.reading.problems:
         context.add((*path, "streams"), "key.type", "streams is empty", "one at least", key=True)
@@ -82,7 +84,7 @@ def delivery_spec(
     if manifest is not None and role is None:
         found = f"the connector {body.connector!r} in a delivery: it does not write"
         context.add((*path, "connector"), "connector.no_destination", found, _those_that("write", context))
-    _connection(context, manifest, body.connection, path)
+    _connection(context, manifest, body, path)
     options: dict[str, Any] = {}
     kind = None
     mode = body.mode or "append"
@@ -136,13 +138,20 @@ def _those_that(verb: str, context: Context) -> str:
     return "one of " + ", ".join(names)
 
 
-def _connection(context: Context, manifest: Manifest | None, connection: str | None, path: Place) -> None:
+def _connection(context: Context, manifest: Manifest | None, body: Source | Delivery, path: Place) -> None:
     if manifest is None:
         return
+    connection = body.connection
+    misspelt = any(nearest(key, ["connection"]) for key in body.model_extra or ())
     if manifest.connection is None and connection is not None:
         found = f"connection for the connector {manifest.connector!r}, which takes none"
         context.add((*path, "connection"), "connection.not_here", found, "no connection", key=True)
-    if manifest.connection is not None and connection is None and "connection" not in _told(context, path):
+    if (
+        manifest.connection is not None
+        and connection is None
+        and not misspelt
+        and "connection" not in _told(context, path)
+    ):
         expected = f"connection: an Airflow connection such as {manifest.connection.example}"
         context.add(path, "connection.missing", "connection is missing", expected, key=True)
 
@@ -161,7 +170,8 @@ def _options(
     complain: Complain,
     what: str,
 ) -> dict[str, Any]:
-    options = check_options(role.options, given, path, complain, what)
+    beside = _SOURCE_KEYS if isinstance(role, SourceRole) else _DELIVERY_KEYS
+    options = check_options(role.options, given, path, complain, what, beside)
     for group in role.one_of:
         there = [name for name in group if name in given]
         names = " or ".join(group)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from dragoman.core.manifest import Option
@@ -16,13 +16,20 @@ Complain = Callable[..., None]
 
 
 def check_options(
-    declared: Mapping[str, Option], given: Mapping[str, Any], path: tuple[str | int, ...], complain: Complain, what: str
+    declared: Mapping[str, Option],
+    given: Mapping[str, Any],
+    path: tuple[str | int, ...],
+    complain: Complain,
+    what: str,
+    beside: Iterable[str] = (),
 ) -> dict[str, Any]:
     """The options as the connector gets them: each one's type is right, defaults are there, unknown keys are told.
 
-    ``what`` names the holder in messages (``source of the connector 'files'``).
+    ``what`` names the holder in messages (``source of the connector 'files'``); ``beside`` are the language's own
+    keys that may stand there too.
     """
     done: dict[str, Any] = {}
+    known = [*sorted(declared), *beside]
     for name, value in given.items():
         option = declared.get(name)
         if option is None:
@@ -30,8 +37,8 @@ def check_options(
                 (*path, name),
                 "option.unknown",
                 f"unknown option {name!r} of {what}",
-                "one of " + ", ".join(sorted(declared)) if declared else "no option",
-                nearest(name, declared),
+                "one of " + ", ".join(known) if known else "no option",
+                nearest(name, known),
                 key=True,
             )
         elif value is None:
@@ -42,7 +49,7 @@ def check_options(
         if name in given:
             continue
         if option.required:
-            if any(nearest(other, declared) == name for other in given if other not in declared):
+            if any(nearest(other, known) == name for other in given if other not in declared):
                 continue
             complain(path, "option.missing", f"{name} is missing in {what}", _example(name, option), key=True)
         elif option.default is not None:

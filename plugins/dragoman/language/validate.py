@@ -47,7 +47,7 @@ def validate(reading: Reading) -> ShortDocument | GraphDocument | None:
     """The document, without its faulty parts; None where nothing can be said of the rest."""
     value = reading.value
     form = form_of(value)
-    for attempt in range(3):
+    for attempt in range(6):
         try:
             return DOCUMENT.validate_python(value)
         except ValidationError as error:
@@ -152,26 +152,30 @@ def _repair(value: Any, model: type[BaseModel], errors: list[tuple[tuple[Any, ..
     if not isinstance(value, dict):
         return False
     for loc, item in sorted(errors, key=lambda pair: [str(part).zfill(9) for part in pair[0]], reverse=True):
-        parts = list(_real(loc))
-        while parts:
-            holder = _holder(value, parts[:-1])
-            if holder is not None:
-                break
-            parts = parts[:-1]
-        if not parts or holder is None:
+        only_the_key = item["type"] == "extra_forbidden" or loc[-1:] == ("[key]",)
+        if not _take_out(value, model, list(_real(loc)), only_the_key=only_the_key):
             return False
-        last = parts[-1]
+    return True
+
+
+def _take_out(value: Any, model: type[BaseModel], parts: list[Any], *, only_the_key: bool) -> bool:
+    """Take one faulty part out; what cannot be without it goes too, unless something can stand in for it."""
+    while parts:
+        holder, last = _holder(value, parts[:-1]), parts[-1]
         if isinstance(holder, list) and isinstance(last, int):
             if last < len(holder):
                 del holder[last]
-            continue
-        holder.pop(last, None)
-        if item["type"] == "extra_forbidden" or loc[-1:] == ("[key]",):
-            continue
-        field = _model_at(model, tuple(parts[:-1])).get(str(last))
-        if last in _STAND_INS and field is not None and field.is_required():
-            holder[last] = _STAND_INS[str(last)]
-    return True
+            return True
+        if isinstance(holder, dict):
+            holder.pop(last, None)
+            field = None if only_the_key else _model_at(model, tuple(parts[:-1])).get(str(last))
+            if field is None or not field.is_required():
+                return True
+            if last in _STAND_INS:
+                holder[last] = _STAND_INS[last]
+                return True
+        parts = parts[:-1]
+    return False
 
 
 def _holder(value: Any, parts: list[Any]) -> Any:

@@ -104,7 +104,12 @@ def _type(value: Any) -> Any:
     if parse_type(value) is None:
         near = nearest(value.split("(")[0], NAMES)
         given = "decimal(p,s) with s <= p <= 38" if near == "decimal" else "one of " + ", ".join(NAMES)
-        refuse("type.unknown", f"unknown type {shown(value)}", given.replace("decimal,", "decimal(p,s),"), near)
+        refuse(
+            "type.unknown",
+            f"unknown type {shown(value)}",
+            given.replace("decimal,", "decimal(p,s),"),
+            "" if near == "decimal" else near,
+        )
     return value.strip().lower()
 
 
