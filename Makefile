@@ -4,7 +4,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 export AIRFLOW__CORE__LOAD_EXAMPLES := False
 
-.PHONY: help setup demo stop test check lint unit contract airflow registry docs lock clean
+.PHONY: help setup demo stop test check lint unit contract faults airflow registry docs lock clean
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,7 +22,7 @@ stop: ## End everything that the demo started
 	@if [ -x $(BIN)/python ]; then $(BIN)/python -m demo stop; else echo "nothing was ever started here"; fi
 
 test: setup ## Run every test suite, each with its budget of seconds
-	@$(BIN)/python -m scripts.suites unit contract airflow
+	@$(BIN)/python -m scripts.suites unit contract faults airflow
 
 check: setup ## Lint, types, layers, and whether generated files are fresh
 	$(BIN)/ruff check .
@@ -42,6 +42,9 @@ unit: setup ## Only the unit tests (budget 60 s)
 
 contract: setup ## Only the contract tests: connectors against real systems
 	@$(BIN)/python -m scripts.suites contract
+
+faults: setup ## Only the tests that kill, break and starve the program
+	@$(BIN)/python -m scripts.suites faults
 
 airflow: setup ## Only the tests inside Airflow (budget 240 s)
 	@$(BIN)/python -m scripts.suites airflow

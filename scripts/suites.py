@@ -1,7 +1,7 @@
 """Run test suites one after the other and hold each against its budget of seconds.
 
-A suite over its budget is said so; one over twice its budget fails, so that the habit of quick tests cannot rot.
-Exit code 0: every suite passed.
+A suite over its budget is said so; in continuous integration (``CI`` is set) one over twice its budget fails, so that
+the habit of quick tests cannot rot. Exit code 0: every suite passed.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 TOP = Path(__file__).resolve().parent.parent
-BUDGETS = {"unit": 60.0, "contract": 120.0, "airflow": 240.0}
+BUDGETS = {"unit": 60.0, "contract": 120.0, "faults": 240.0, "airflow": 240.0}
 NO_TESTS = 5
 
 
@@ -32,7 +32,7 @@ def run(suite: str) -> tuple[str, float, bool]:
     if code:
         return "failed", seconds, False
     if seconds > 2 * BUDGETS[suite]:
-        return "passed, but took over twice its budget", seconds, False
+        return "passed, over twice its budget", seconds, not os.environ.get("CI")
     return "passed" if seconds <= BUDGETS[suite] else "passed, over its budget", seconds, True
 
 

@@ -8,6 +8,7 @@ import sys
 
 import psutil
 import pytest
+
 from demo import processes
 
 ROUNDS = ((0.5, None), (5.0, signal.SIGKILL))
