@@ -32,9 +32,6 @@ START = datetime(2024, 1, 1, tzinfo=UTC)
 
 def dag_of(flow: Flow, *, stale: bool = False) -> DAG:
     """The DAG of one integration; ``stale`` marks the last good copy of a file that is broken now."""
-    params: dict[str, Any] = {"digest": _const(flow.digest, "SHA-256 over the integration and the files it names")}
-    if flow.policy.max_parallel is not None:
-        params["max_parallel"] = _const(flow.policy.max_parallel, "Slots of a pool that is made for a connection")
     dag = DAG(
         flow.integration,
         description=flow.title or None,
@@ -45,7 +42,6 @@ def dag_of(flow: Flow, *, stale: bool = False) -> DAG:
         max_active_tasks=1,
         default_args={"owner": flow.owner or "dragoman"},
         tags=_tags(flow, stale=stale),
-        params=params,
         doc_md=doc_of(flow, stale=stale),
         deadline=_deadline(flow),
     )
@@ -54,7 +50,19 @@ def dag_of(flow: Flow, *, stale: bool = False) -> DAG:
         task = _task(flow, plan, dag)
         if plan.upstream:
             task.set_upstream([dag.get_task(task_id) for task_id in plan.upstream])
+    _set_params(dag, flow)
     return dag
+
+
+def _set_params(dag: DAG, flow: Flow) -> None:
+    """Parameters that are shown with the DAG and cannot be set when it is triggered.
+
+    They are set last and one by one: given to the DAG, each would be validated against a JSON Schema at every parse,
+    and every task would copy, validate and serialise them once more (half of the cost of a DAG).
+    """
+    dag.params["digest"] = _const(flow.digest, "SHA-256 over the integration and the files it names")
+    if flow.policy.max_parallel is not None:
+        dag.params["max_parallel"] = _const(flow.policy.max_parallel, "Slots of a pool that is made for a connection")
 
 
 def _task(flow: Flow, plan: TaskPlan, dag: DAG) -> DragomanOperator:
@@ -103,5 +111,4 @@ def _deadline(flow: Flow) -> Any:
 
 
 def _const(value: Any, text: str) -> Param:
-    """A parameter that is shown with the DAG and cannot be set when it is triggered."""
-    return Param(value, description=text, const=value)
+    return Param(value, description=text, source="dag", const=value)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import tempfile
 from pathlib import Path
 
 import msgspec
@@ -31,50 +30,55 @@ class GoodCopies:
 
     def __init__(self, home: Path) -> None:
         self._folder = home / "good"
+        self._by_name: dict[str, str] = {}
+        self._by_path: dict[str, str] = {}
         try:
-            self._names = set(os.listdir(self._folder))  # noqa: PTH208 - names are all that is needed, and it is quick
-        except FileNotFoundError:
-            self._names = set()
+            names = os.listdir(self._folder)  # noqa: PTH208 - names are all that is needed, and it is quick
+        except OSError:
+            names = []
+        for name in names:
+            self._note(name)
 
     def keep(self, flow: Flow) -> None:
         """Keep what has just compiled, unless this very copy is kept; earlier ones of its path or name go."""
         name, path, digest = _short(flow.integration), _short(flow.file), flow.digest[:16]
         wanted = f"{name}-{path}-{digest}.json"
-        if wanted in self._names:
+        if self._by_path.get(path) == wanted:
             return
         try:
             self._write(wanted, msgspec.json.encode(flow))
         except OSError as error:
             _LOG.warning("the last good copy of %s is not kept in %s: %s", flow.file, self._folder, error.strerror)
             return
-        for old in [one for one in self._names if one != wanted and (one[:16] == name or one[17:33] == path)]:
+        for old in {self._by_name.get(name, wanted), self._by_path.get(path, wanted)} - {wanted}:
             (self._folder / old).unlink(missing_ok=True)
-            self._names.discard(old)
-        self._names.add(wanted)
+            self._by_name.pop(old[:16], None)
+            self._by_path.pop(old[17:33], None)
+        self._note(wanted)
         _to_ledger(flow)
 
     def of_file(self, file: str) -> Flow | None:
         """The copy of a path."""
-        path = _short(file)
-        found = next((name for name in self._names if name[17:33] == path), None)
+        found = self._by_path.get(_short(file))
         return self._read(found) if found else _from_ledger(file)
 
     def of_name(self, integration: str) -> Flow | None:
         """The copy of an integration, wherever its file is."""
-        name = _short(integration)
-        found = next((one for one in self._names if one[:16] == name), None)
+        found = self._by_name.get(_short(integration))
         return self._read(found) if found else None
 
+    def _note(self, name: str) -> None:
+        if not name.startswith("."):
+            self._by_name[name[:16]] = name
+            self._by_path[name[17:33]] = name
+
     def _write(self, name: str, content: bytes) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        handle, aside = tempfile.mkstemp(dir=self._folder, prefix=".aside-")
-        try:
-            with os.fdopen(handle, "wb") as stream:
-                stream.write(content)
-            Path(aside).replace(self._folder / name)
-        except OSError:
-            Path(aside).unlink(missing_ok=True)
-            raise
+        if not self._by_path:
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        aside = f"{self._folder}/.{os.getpid()}.aside"
+        with open(aside, "wb") as stream:  # noqa: PTH123 - a thousand of these are written at the first reading
+            stream.write(content)
+        os.replace(aside, f"{self._folder}/{name}")  # noqa: PTH105
 
     def _read(self, name: str) -> Flow | None:
         try:

@@ -63,7 +63,6 @@ def test_a_copy_that_cannot_be_read_is_no_copy(home):
 
 def test_a_home_that_cannot_be_written_stops_no_parsing(home):
     (home / "good").write_text("a file where the folder should be")
-    copies = GoodCopies.__new__(GoodCopies)
-    copies._folder, copies._names = home / "good", set()
+    copies = GoodCopies(home)
     copies.keep(flow("orders", "/x/orders.yaml", "a"))
     assert copies.of_file("/x/orders.yaml") is None
