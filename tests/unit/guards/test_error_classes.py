@@ -8,7 +8,7 @@ import importlib, pkgutil, dragoman
 from dragoman.core.errors import DragomanError
 from dragoman.orchestration.retry import BEHAVIOUR
 for module in pkgutil.walk_packages(dragoman.__path__, "dragoman."):
-    if not module.name.startswith(("dragoman.web", "dragoman.ledger.migrations", "dragoman.testing")):
+    if not module.name.endswith("__main__") and ".migrations." not in module.name:
         importlib.import_module(module.name)
 def below(kind):
     return [kind, *(deeper for one in kind.__subclasses__() for deeper in below(one))]
