@@ -27,12 +27,16 @@ _DUCK = {
     "binary": "BLOB",
 }
 _BLANKS = "' ' || chr(9) || chr(10) || chr(11) || chr(12) || chr(13)"
-_DATE = r"[0-9]{4}-(?:0[1-9]|1[0-2])-[0-3][0-9]"
+_DATE = r"(?:[1-9][0-9]{3}|0[1-9][0-9]{2}|00[1-9][0-9]|000[1-9])-(?:0[1-9]|1[0-2])-[0-3][0-9]"
 _TIME = r"(?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\.[0-9]{1,6}0*)?)?"
 _OFFSET = r" ?(?:Z|[+-](?:0[0-9]|1[0-5])(?::?[0-5][0-9])?)"
+_STAMP = f"{_DATE}[T ]{_TIME}"
+_UTC = r"(?:Z|\+00(?::?00)?)"
 _NUMBER = r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 _NOT_ZERO = r"^[^1-9eE]*[1-9]"
 _JSON_TEXTS = r'"(?:\\.|[^"\\])*"'
+_JSON_BARE = r"[-+0-9eE.\s\[\]{},:truefalsn]*"
+_JSON_LAX = r"nan|,\s*[\]}]"
 _HEX = r"\\x(?:[0-9a-fA-F]{2})*"
 _BASE64 = r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?"
 _NOT_NUMBERS = "('NaN', 'Infinity', '-Infinity')"
@@ -75,9 +79,9 @@ def cast_words(column: str, kind: FieldType, how: Words = Words()) -> str:
         case "boolean":
             return _boolean(trimmed, how)
         case "date":
-            return _lanes(column, "DATE", trimmed, _DATE, f"length({column}) = 10")
+            return _lanes(column, "DATE", trimmed, _DATE, f" AND length({column}) = 10 AND {column} > '0001'")
         case "time":
-            return _lanes(column, "TIME", trimmed, _TIME, f"{column} < '24'")
+            return _lanes(column, "TIME", trimmed, _TIME, f" AND {column} < '24'")
         case "timestamp":
             return _timestamp(column, trimmed)
         case "timestamptz":
@@ -88,10 +92,10 @@ def cast_words(column: str, kind: FieldType, how: Words = Words()) -> str:
             return _binary(trimmed)
 
 
-def _lanes(column: str, duck: str, trimmed: str, pattern: str, also: str = "TRUE") -> str:
+def _lanes(column: str, duck: str, trimmed: str, pattern: str, also: str = "") -> str:
     fast = f"TRY_CAST({column} AS {duck})"
     return (
-        f"CASE WHEN CAST({fast} AS VARCHAR) = {column} AND {also} THEN {fast} "
+        f"CASE WHEN CAST({fast} AS VARCHAR) = {column}{also} THEN {fast} "
         f"WHEN regexp_full_match({trimmed}, {quote(pattern)}) THEN TRY_CAST({trimmed} AS {duck}) END"
     )
 
@@ -104,11 +108,17 @@ def _decimal_pattern(kind: FieldType) -> str:
 
 
 def _double(column: str, trimmed: str) -> str:
-    value = f"TRY_CAST({trimmed} AS DOUBLE)"
+    """Out of range is a reject, upwards and downwards; NaN and the infinities only as PostgreSQL spells them.
+
+    DuckDB's own cast to DOUBLE takes the same numbers, and beyond them only underscores between digits.
+    """
+    fast, value = f"TRY_CAST({column} AS DOUBLE)", f"TRY_CAST({trimmed} AS DOUBLE)"
+    vanished = f"{value} = 0 AND regexp_matches({trimmed}, {quote(_NOT_ZERO)})"
     return (
-        f"CASE WHEN regexp_full_match({column}, {quote(_NUMBER)}) OR regexp_full_match({trimmed}, {quote(_NUMBER)}) "
-        f"THEN CASE WHEN isfinite({value}) AND ({value} <> 0 OR NOT regexp_matches({column}, {quote(_NOT_ZERO)})) "
-        f"THEN {value} END WHEN {trimmed} IN {_NOT_NUMBERS} THEN {value} END"
+        f"CASE WHEN isfinite({fast}) AND {fast} <> 0 AND NOT contains({column}, '_') THEN {fast} "
+        f"WHEN regexp_full_match({trimmed}, {quote(_NUMBER)}) "
+        f"THEN CASE WHEN isfinite({value}) AND NOT ({vanished}) THEN {value} END "
+        f"WHEN {trimmed} IN {_NOT_NUMBERS} THEN {value} END"
     )
 
 
@@ -122,26 +132,22 @@ def _boolean(trimmed: str, how: Words) -> str:
 
 
 def _timestamp(column: str, trimmed: str) -> str:
-    fast = f"TRY_CAST({column} AS TIMESTAMP)"
     return (
-        f"CASE WHEN substr({column}, 5, 1) = '-' AND CAST({fast} AS VARCHAR) = replace({column}, 'T', ' ') THEN {fast} "
-        f"WHEN regexp_full_match({trimmed}, {quote(f'{_DATE}[T ]{_TIME}')}) THEN TRY_CAST({trimmed} AS TIMESTAMP) END"
+        f"CASE WHEN regexp_full_match({column}, {quote(_STAMP)}) THEN TRY_CAST({column} AS TIMESTAMP) "
+        f"WHEN regexp_full_match({trimmed}, {quote(_STAMP)}) THEN TRY_CAST({trimmed} AS TIMESTAMP) END"
     )
 
 
 def _timestamptz(column: str, trimmed: str, timezone: str) -> str:
-    tight = f"replace(replace({trimmed}, ' +', '+'), ' -', '-')"
-    offset = within_years(f"TRY_CAST(replace({tight}, ' Z', 'Z') AS TIMESTAMPTZ)", "TIMESTAMPTZ")
+    """Most moments stand in UTC, and reading those as TIMESTAMP spares DuckDB its calendar library."""
+    tight = f"replace(replace(replace({trimmed}, ' +', '+'), ' -', '-'), ' Z', 'Z')"
+    offset = within_years(f"TRY_CAST({tight} AS TIMESTAMPTZ)")
     local = f"TRY_CAST({trimmed} AS TIMESTAMP)"
-    without = (
-        f" WHEN regexp_full_match({trimmed}, {quote(f'{_DATE}[T ]{_TIME}')}) THEN {zoned(local, timezone)}"
-        if timezone
-        else ""
-    )
-    pattern = quote(f"{_DATE}[T ]{_TIME}{_OFFSET}")
+    without = f" WHEN regexp_full_match({trimmed}, {quote(_STAMP)}) THEN {zoned(local, timezone)}" if timezone else ""
     return (
-        f"CASE WHEN regexp_full_match({column}, {pattern}) THEN {within_years(f'TRY_CAST({column} AS TIMESTAMPTZ)')} "
-        f"WHEN regexp_full_match({trimmed}, {pattern}) THEN {offset}{without} END"
+        f"CASE WHEN regexp_full_match({column}, {quote(_STAMP + _UTC)}) "
+        f"THEN make_timestamptz(epoch_us(TRY_CAST({column} AS TIMESTAMP))) "
+        f"WHEN regexp_full_match({trimmed}, {quote(_STAMP + _OFFSET)}) THEN {offset}{without} END"
     )
 
 
@@ -163,12 +169,11 @@ def zoned(local: str, timezone: str) -> str:
 
 
 def _json(column: str) -> str:
-    """DuckDB's JSON reader takes NaN and Infinity, which are no JSON (RFC 8259, 6)."""
+    """DuckDB's reader takes NaN, Infinity and a comma before a closing bracket, which are no JSON (RFC 8259)."""
     bare = f"regexp_replace({column}, {quote(_JSON_TEXTS)}, '', 'g')"
     return (
-        f"CASE WHEN NOT json_valid({column}) THEN NULL "
-        f"WHEN regexp_matches({column}, '(?i)nan|inf') AND regexp_matches({bare}, '(?i)nan|inf') THEN NULL "
-        f"ELSE {column} END"
+        f"CASE WHEN json_valid({column}) AND regexp_full_match({bare}, {quote(_JSON_BARE)}) "
+        f"AND NOT regexp_matches({bare}, {quote(_JSON_LAX)}) THEN {column} END"
     )
 
 
