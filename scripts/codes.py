@@ -116,6 +116,7 @@ def codes_page() -> str:
             area = code.partition(".")[0]
             lines.append(f"\n## {area}\n\n| code | what happens | it says | raised in |\n|---|---|---|---|")
         says = "<br>".join(" ".join(text.split()).replace("|", "\\|") for text in entry.sentences[:3])
-        kinds = ", ".join(sorted(entry.kinds)) or "record rejected"
+        written = all(module.startswith(("language/", "cli/")) for module in entry.modules)
+        kinds = ", ".join(sorted(entry.kinds)) or ("wrong input" if written else "record rejected")
         lines.append(f"| `{code}` | {kinds} | {says} | {', '.join(f'`{name}`' for name in sorted(entry.modules))} |")
     return "\n".join(lines) + "\n"

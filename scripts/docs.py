@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from dragoman.language.reference import language_page
 from scripts.codes import codes_page
 from scripts.connectors import connector_pages, formats_page, support_table
 
@@ -23,6 +24,7 @@ def pages() -> dict[Path, str]:
         TOP / "README.md": f"{before}{BEGIN}{support_table()}{END}{after}",
         TOP / "docs" / "codes.md": codes_page(),
         TOP / "docs" / "formats.md": formats_page(),
+        TOP / "docs" / "language.md": language_page(),
         **{TOP / "docs" / "connectors" / f"{name}.md": text for name, text in connector_pages().items()},
     }
 

@@ -101,7 +101,7 @@ def _identifier_of_each(alias: str) -> None:
 class Lookup(Strict):
     """A record of another source, found by a key: ``customer.name`` in expressions."""
 
-    from_: Text = Field(alias="from", description="Source (or translation) to look up in", examples=["customers"])
+    from_: Text = Field(alias="from", description="Source (or one stream of it) to look up in", examples=["customers"])
     on: dict[Identifier, Expression] = Field(
         min_length=1, description="Its column: an expression over the record", examples=[{"id": "customer_id"}]
     )

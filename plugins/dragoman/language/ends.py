@@ -171,7 +171,7 @@ def _options(
     what: str,
 ) -> dict[str, Any]:
     beside = _SOURCE_KEYS if isinstance(role, SourceRole) else _DELIVERY_KEYS
-    options = check_options(role.options, given, path, complain, what, beside)
+    options = check_options(role.options, given, path, complain, what, beside=beside)
     for group in role.one_of:
         there = [name for name in group if name in given]
         names = " or ".join(group)

@@ -21,6 +21,7 @@ def check_options(
     path: tuple[str | int, ...],
     complain: Complain,
     what: str,
+    *,
     beside: Iterable[str] = (),
 ) -> dict[str, Any]:
     """The options as the connector gets them: each one's type is right, defaults are there, unknown keys are told.
