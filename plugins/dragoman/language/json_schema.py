@@ -23,6 +23,9 @@ _PLAIN: dict[str, dict[str, Any]] = {
     "path": {"type": "string"},
     "expression": {"type": "string"},
 }
+_LISTS = frozenset({"key", "from", "after", "to"})
+"""Lists of which one text alone may stand."""
+
 _SHORTHAND = {
     "Schedule": {"type": "string"},
     "FormatBody": {"type": "string"},
@@ -96,7 +99,8 @@ def _by_connector(body: dict[str, Any], connectors: Mapping[str, Manifest], role
         required = [option for option, each in side.options.items() if each.required]
         required += ["connection"] if one.connection else []
         case["then"]["required"] = required
-        case["then"]["allOf"] = [{"oneOf": [{"required": [each]} for each in group]} for group in side.one_of]
+        if side.one_of:
+            case["then"]["allOf"] = [{"oneOf": [{"required": [each]} for each in group]} for group in side.one_of]
         cases.append(case)
     body["allOf"] = cases
     body.pop("additionalProperties", None)
@@ -149,6 +153,11 @@ def _with_shorthand(definitions: dict[str, Any]) -> dict[str, Any]:
     """Where a plain value may stand for a map, both are allowed."""
     done: dict[str, Any] = {}
     for name, body in definitions.items():
+        for key in _LISTS & set(body.get("properties", {})):
+            listed = body["properties"][key]
+            if listed.get("type") == "array":
+                about = {"description": listed.pop("description", "")}
+                body["properties"][key] = {"anyOf": [{"type": "string"}, listed], **about}
         if name in _SHORTHAND:
             done[name] = {"anyOf": [_SHORTHAND[name], {"$ref": f"#/$defs/{name}Map"}]}
             done[f"{name}Map"] = body
