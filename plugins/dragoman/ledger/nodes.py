@@ -59,6 +59,20 @@ class Nodes(Part):
         with self._db.read() as connection:
             return [BatchRow(**row._mapping) for row in connection.execute(query)]
 
+    def latest_batch(self, integration: str, node: str) -> BatchRow | None:
+        """The newest batch that any run of the integration sealed for the node: what its records look like."""
+        table = tables.batch
+        query = (
+            sa.select(table)
+            .join(tables.run, tables.run.c.run_id == table.c.run_id)
+            .where(tables.run.c.integration == integration, table.c.node == node)
+            .order_by(tables.run.c.opened_at.desc(), table.c.seq)
+            .limit(1)
+        )
+        with self._db.read() as connection:
+            row = connection.execute(query).one_or_none()
+        return None if row is None else BatchRow(**row._mapping)
+
     def drop_batches(self, run_id: str, token: int, node: str) -> None:
         """Forget the node's batches and its account: it begins anew. The stage files are dropped after this."""
         with self._db.write() as connection:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
+from dragoman.core.errors import FatalError
 from dragoman.core.fieldtype import words_of
 from dragoman.steps.staged import staged_batches
 from dragoman.steps.work import Work
@@ -17,7 +18,10 @@ __all__ = ["observed"]
 
 
 def observed(work: Work, node: str) -> tuple[pa.Schema, dict[str, str]]:
-    """The union of the batches' columns in the order they first appear, and the kind of each undeclared JSON column."""
+    """The union of the batches' columns in the order they first appear, and the kind of each undeclared JSON column.
+
+    A node that staged nothing has the columns that it had the last time it staged something.
+    """
     fields: dict[str, pa.Field] = {}
     kinds: dict[str, str] = {}
     for batch in staged_batches(work, node):
@@ -26,4 +30,17 @@ def observed(work: Work, node: str) -> tuple[pa.Schema, dict[str, str]]:
         if not any(words_of(field) == "json" for field in batch.table.schema):
             break
         kinds = merge_all(kinds, observe(batch.table))
+    if not fields:
+        return _as_before(work, node), {}
     return pa.schema(list(fields.values())), kinds
+
+
+def _as_before(work: Work, node: str) -> pa.Schema:
+    """The columns that the node had in the newest run whose stage is still kept; none where there is no such run."""
+    row = work.place.ledger.latest_batch(work.flow.integration, node)
+    if row is None:
+        return pa.schema([])
+    try:
+        return work.place.stage.load(row.path, row.sha256).schema
+    except FatalError:
+        return pa.schema([])

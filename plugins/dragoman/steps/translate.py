@@ -17,7 +17,7 @@ from dragoman.steps.rejects import RejectLog
 from dragoman.steps.staged import staged_batches
 from dragoman.steps.work import Work, at_work
 from dragoman.steps.workplace import Workplace
-from dragoman.translation.engine import SetInput, SetTranslator
+from dragoman.translation.engine import SetInput, SetTranslator, Translated
 
 __all__ = ["translate", "translate_node"]
 
@@ -41,8 +41,11 @@ def translate_node(work: Work, spec: TranslationSpec) -> None:
     ledger = work.place.ledger
     ledger.drop_batches(work.run_id, work.token, spec.node)
     work.stage.drop(spec.node)
-    translator = SetTranslator(spec, memory=work.flow.policy.memory, timeout=work.flow.policy.timeout)
-    result = translator.apply({node: _input(work, node) for node in spec.inputs})
+    if any(ledger.batches(work.run_id, root_of(work, node)) for node in spec.inputs):
+        translator = SetTranslator(spec, memory=work.flow.policy.memory, timeout=work.flow.policy.timeout)
+        result = translator.apply({node: _input(work, node) for node in spec.inputs})
+    else:
+        result = Translated()
     log = RejectLog(work.stage, spec.node, "translate")
     log.add(result.rejects)
     log.flush()
