@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import subprocess
-import sys
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
+
+from warm_command import WarmCommand
 
 
 @dataclass
@@ -43,18 +46,18 @@ class Workshop:
 
     def run(self, *words: str, failpoint: str = "", timeout: float = 60, **more: str) -> subprocess.CompletedProcess[str]:
         """The command's exit code and output."""
-        return subprocess.run(
-            [sys.executable, "-m", "dragoman.cli", *words],
-            env=self.environment(failpoint, **more),
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            check=False,
-        )
+        return warm_command().run(list(words), self.environment(failpoint, **more), self.folder, timeout)
 
     def report(self, name: str, *, expect: int = 0, failpoint: str = "") -> dict[str, Any]:
         """``run NAME --json``, its exit code checked."""
         done = self.run("run", name, "--json", failpoint=failpoint)
         assert done.returncode == expect, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
         return json.loads(done.stdout)
+
+
+@cache
+def warm_command() -> WarmCommand:
+    """One for all tests of this process; it ends with it."""
+    command = WarmCommand()
+    atexit.register(command.close)
+    return command

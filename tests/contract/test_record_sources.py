@@ -67,9 +67,9 @@ class Read:
 
     def __init__(self, source, cursor=None, bound=None, batch_rows=65_536):
         request = ReadRequest(cursor=cursor, batch_rows=batch_rows)
-        self.bound = bound if bound is not None else source.freeze(request)
-        request = ReadRequest(cursor=cursor, bound=self.bound, batch_rows=batch_rows)
         try:
+            self.bound = bound if bound is not None else source.freeze(request)
+            request = ReadRequest(cursor=cursor, bound=self.bound, batch_rows=batch_rows)
             items = list(source.read(request))
         finally:
             source.close()

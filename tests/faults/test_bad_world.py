@@ -8,6 +8,7 @@ import json
 import os
 import sqlite3
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -182,7 +183,7 @@ def test_two_runs_at_once_the_second_is_refused(tmp_path: Path) -> None:
     shop = make(tmp_path)
     (tmp_path / "inbox" / "orders.csv").write_text(lines(10))
     first = subprocess.Popen(
-        [os.sys.executable, "-m", "dragoman.cli", "run", "orders"],
+        [sys.executable, "-m", "dragoman.cli", "run", "orders"],
         env=shop.environment("deliver.prepared:1:sleep"),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from dragoman.core.errors import ConfigError, RetriableError
 
-__all__ = ["FAILPOINTS", "Failpoint", "failpoint"]
+__all__ = ["FAILPOINTS", "Failpoint", "arm", "failpoint"]
 
 
 class Failpoint(NamedTuple):
@@ -45,25 +45,31 @@ FAILPOINTS: dict[str, Failpoint] = {
     )
 }
 
-_ARMED = os.environ.get("DRAGOMAN_FAILPOINT", "")
+_armed = ""
 _passed = 0
 
 
+def arm(text: str) -> None:
+    """Arm ``name:nth:action``, or none for an empty text; the environment's is armed when the program starts."""
+    global _armed, _passed  # noqa: PLW0603 - one armed failpoint per process is the whole state
+    _armed, _passed = text, 0
+
+
 def failpoint(name: str) -> None:
-    """Pass a named place; does nothing unless the environment armed exactly this one."""
-    if not _ARMED:
+    """Pass a named place; does nothing unless exactly this one is armed."""
+    if not _armed:
         return
     _strike(FAILPOINTS[name].name)
 
 
 def _strike(name: str) -> None:
-    global _passed  # noqa: PLW0603 - one armed failpoint per process is the whole state
-    wanted, _, rest = _ARMED.partition(":")
+    global _passed  # noqa: PLW0603 - as above
+    wanted, _, rest = _armed.partition(":")
     nth, _, action = rest.partition(":")
     if wanted not in FAILPOINTS or action not in {"kill", "raise", "sleep"} or not nth.isdigit():
         raise ConfigError(
             "failpoint.unknown",
-            f"DRAGOMAN_FAILPOINT={_ARMED} is not name:nth:action with a known name and kill, raise or sleep",
+            f"DRAGOMAN_FAILPOINT={_armed} is not name:nth:action with a known name and kill, raise or sleep",
             next_step="dragoman failpoints",
         )
     if wanted != name:
@@ -76,3 +82,6 @@ def _strike(name: str) -> None:
     if action == "sleep":
         time.sleep(3600)
     raise RetriableError("failpoint.raised", f"failpoint {name} was told to raise")
+
+
+arm(os.environ.get("DRAGOMAN_FAILPOINT", ""))
