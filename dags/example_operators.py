@@ -52,7 +52,7 @@ with DAG(
     tell(reconcile.output)
 
     TranslateOperator(
-        task_id="csv_to_ndjson",
-        path=str(SAMPLES / "customers.csv"),
-        to=str(dragoman_home() / "examples" / "customers-{{ run_id | replace(':', '') }}.ndjson"),
+        task_id="json_to_ndjson",
+        path=str(SAMPLES / "orders.json"),
+        to=str(dragoman_home() / "examples" / "orders-{{ run_id | replace(':', '') }}.ndjson"),
     )

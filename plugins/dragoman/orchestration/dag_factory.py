@@ -8,6 +8,7 @@ from typing import Any
 from airflow.sdk import DAG, Asset, CronTriggerTimetable, Param
 
 from dragoman.core.flow import Flow
+from dragoman.core.task_graph import TaskPlan, tasks_of
 from dragoman.orchestration.doc import doc_of
 from dragoman.orchestration.operators import (
     ASSET_SCHEME,
@@ -20,7 +21,6 @@ from dragoman.orchestration.operators import (
 )
 from dragoman.orchestration.pools import pool_of
 from dragoman.orchestration.retry import MIN_RETRIES
-from dragoman.core.task_graph import TaskPlan, tasks_of
 
 __all__ = ["STALE", "TAG", "dag_of"]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dragoman.core.connection import Connection
+from dragoman.core.errors import FatalError
 from dragoman.language import compile_definition
 from dragoman.ledger.ledger import open_ledger
 from dragoman.stage.store import Stage
@@ -25,7 +28,6 @@ def translate_file(
 
     Formats go by the files' endings unless given. A record that cannot be read or written raises ``FatalError``.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
     flow = compile_definition(
         {
             "integration": "file_translation",
@@ -37,18 +39,38 @@ def translate_file(
     )
     with tempfile.TemporaryDirectory(prefix="dragoman-translate-") as name:
         home = Path(name)
+        (home / "out").mkdir()
         place = Workplace(
             home=home,
             ledger=open_ledger(f"sqlite:///{home / 'ledger.db'}"),
             stage=Stage(str(home / "stage")),
-            connections=_TwoFolders(source.resolve().parent, target.resolve().parent),
+            connections=_TwoFolders(source.resolve().parent, home / "out"),
             actor="translate",
         )
         try:
             report = run(flow, place)
+        except FatalError as error:
+            rejects = place.ledger.open_rejects(flow.integration)
+            if not rejects:
+                raise
+            first = rejects[0]
+            text = f"{first.position}: {first.message}; {target} was not written"
+            raise FatalError(first.code, text, next_step=f"correct {source}") from error
         finally:
             place.close()
+        _move(home / "out" / target.name, target)
     return {"path": str(source), "to": str(target), "records": report["delivered"]}
+
+
+def _move(made: Path, target: Path) -> None:
+    """Under its name it is whole at once, also where the temporary folder is on another disk."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    aside = target.with_name(f".{target.name}.{os.getpid()}.aside")
+    try:
+        shutil.copyfile(made, aside)
+        aside.replace(target)
+    finally:
+        aside.unlink(missing_ok=True)
 
 
 def _side(connection: str, file: Path, form: Mapping[str, Any] | None) -> dict[str, Any]:
