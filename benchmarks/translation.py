@@ -39,8 +39,12 @@ def rows(number: int) -> pa.Table:
             "amount": [f"{draw.randrange(10**7) / 100:.2f}" for _ in range(number)],
             "rate": [repr(round(draw.random() * 1000, 6)) for _ in range(number)],
             "day": [draw.choice(days) for _ in range(number)],
-            "stamp": [f"{draw.choice(days)} {draw.randrange(24):02d}:{draw.randrange(60):02d}:07" for _ in range(number)],
-            "seen": [f"{draw.choice(days)}T{draw.randrange(24):02d}:00:{draw.randrange(60):02d}Z" for _ in range(number)],
+            "stamp": [
+                f"{draw.choice(days)} {draw.randrange(24):02d}:{draw.randrange(60):02d}:07" for _ in range(number)
+            ],
+            "seen": [
+                f"{draw.choice(days)}T{draw.randrange(24):02d}:00:{draw.randrange(60):02d}Z" for _ in range(number)
+            ],
         }
     )
 
@@ -79,15 +83,24 @@ def main() -> None:
     print(f"{'bare TRY_CAST':34}{lenient:8.3f} s")
     print(f"{'exact, with rids and rejects':34}{exact:8.3f} s  {exact / lenient:.2f} x")
     for name, text in TYPES.items():
-        one = spec.__class__(node="translate", inputs=("source",), fields=(FieldSpec(name=name, expression=name, type=text),))
+        one = spec.__class__(
+            node="translate", inputs=("source",), fields=(FieldSpec(name=name, expression=name, type=text),)
+        )
         single = Translator(one, table.schema)
         own = best(lambda single=single: translate(single, table))
-        plain = best(lambda name=name, text=text: sandbox.table(f"SELECT TRY_CAST({name} AS {duck_type(parse_type(text))}) FROM src"))
+        plain = best(
+            lambda name=name, text=text: sandbox.table(
+                f"SELECT TRY_CAST({name} AS {duck_type(parse_type(text))}) FROM src"
+            )
+        )
         print(f"  {text:32}{own:8.3f} s  {own / plain:.2f} x")
     spoilt = table.set_column(1, "amount", pa.array(["x" if row % 100 == 0 else "1.50" for row in range(number)]))
     print(f"{'exact, 1 % rejects':34}{best(lambda: translate(translator, spoilt), 1):8.3f} s")
     tokens = pa.table(
-        [table.column("id"), pa.array([f'{{"amount": {word}, "day": "2024-01-31"}}' for word in table.column("amount").to_pylist()])],
+        [
+            table.column("id"),
+            pa.array([f'{{"amount": {word}, "day": "2024-01-31"}}' for word in table.column("amount").to_pylist()]),
+        ],
         schema=pa.schema([words_field("id", json=True), words_field("doc", json=True)]),
     )
     paths = (

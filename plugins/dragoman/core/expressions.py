@@ -112,7 +112,7 @@ def parse_many(texts: Iterable[str]) -> dict[str, Parsed | ExpressionError]:
             done[text] = known
     if hard:
         fresh = {
-            text: _understand(text, tree)
+            text: _named(text, _understand(text, tree))
             for text, tree in zip(hard, _trees([_BEFORE + text + _AFTER for text in hard]), strict=True)
         }
         if len(_kept) + len(fresh) > _MAX_KEPT:
@@ -133,6 +133,14 @@ def _plain(text: str) -> Parsed | ExpressionError | None:
     if any(name.lower() in _RESERVED for name in names):
         return None
     return Parsed(text, None, (ColumnRef(names, match.start(1), len(match[1])),), ())
+
+
+def _named(text: str, found: Parsed | ExpressionError) -> Parsed | ExpressionError:
+    """A word of SQL that stands alone and is no value names a field: ``order``, ``at``, ``desc``."""
+    match = _PLAIN.fullmatch(text)
+    if match is None or isinstance(found, Parsed):
+        return found
+    return Parsed(text, None, (ColumnRef(tuple(match[1].split(".")), match.start(1), len(match[1])),), ())
 
 
 _lock = Lock()

@@ -59,7 +59,7 @@ class _Output:
     def from_words(self) -> bool:
         """Whether the source's own words are cast, whatever type an expression would see."""
         direct = self.expression.direct
-        return direct is not None and bool(direct.words) and self.kind is not None
+        return direct is not None and bool(direct.words) and bool(self.spec.type)
 
 
 class Plan:
@@ -144,10 +144,11 @@ class Plan:
                 boolean=True,
             )
         self._code = {careful: self._code_sql(careful=careful) for careful in (False, True)}
+        self._refuse_volatile([output.expression for output in self._outputs if _risky(output)])
         try:
             self._sandbox.types(self.select(careful=True))
         except duckdb.Error as error:
-            raise _refused("the translation", error) from error
+            raise _refused("the translation", error, self.scope.inputs) from error
 
     def select(self, *, careful: bool) -> str:
         """The SELECT over ``src``: ``_n``, the outputs ``o_N``, ``_code``."""
@@ -175,6 +176,15 @@ class Plan:
             else self._inputs_sql(careful=True)
         )
         return f"SELECT {failure.expression.sql} FROM ({below})"
+
+    def _refuse_volatile(self, expressions: list[Expression]) -> None:
+        """TRY takes no function that gives another value each time, and so names the expression that has one."""
+        below = self._inputs_sql(careful=False)
+        for one in expressions:
+            try:
+                self._sandbox.types(f"SELECT TRY({one.sql}) FROM ({below})")
+            except duckdb.Error as error:
+                raise _refused(f"{one.where}: {one.text!r}", error, self.scope.inputs) from error
 
     # the layers, from the bottom
 

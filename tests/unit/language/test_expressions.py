@@ -63,7 +63,7 @@ def test_a_call_in_a_schema_says_so():
         ("", "an empty expression", 0),
         ("a +", "it ends too early", 3),
         ("upper(a", "it ends too early", 7),
-        ("order", "syntax error", 0),
+        ("order +", "syntax error", 0),
         ("é order b", "syntax error", 2),
         ("1=1; delete from x", "syntax error", 3),
         ("a) FROM t WHERE (b", "more than one expression", 0),
@@ -84,6 +84,12 @@ def test_what_is_no_expression(text, message, offset):
     with pytest.raises(ExpressionError, match=message) as caught:
         parse(text)
     assert caught.value.offset == offset
+
+
+@pytest.mark.parametrize("word", ["order", "at", "desc", "user", "group.from"])
+def test_a_word_of_sql_that_stands_alone_is_a_name(word):
+    (ref,) = parse(word).column_refs
+    assert ref.names == tuple(word.split("."))
 
 
 def test_many_at_once_are_as_one_by_one():

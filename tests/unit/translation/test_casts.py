@@ -153,7 +153,7 @@ def test_null_is_null(sandbox, kind):
 
 def test_nan_is_a_double_as_postgresql_writes_it(sandbox):
     (found,) = cast(sandbox, "double", ["NaN"])
-    assert found != found  # noqa: PLR0124 - NaN
+    assert found != found
 
 
 def test_own_words_for_true_and_false(sandbox):
@@ -211,7 +211,11 @@ def test_half_an_hour_is_a_clock_change_too(sandbox):
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.lists(st.decimals(allow_nan=False, allow_infinity=False, places=4, min_value=-(10**12), max_value=10**12), min_size=1))
+@given(
+    st.lists(
+        st.decimals(allow_nan=False, allow_infinity=False, places=4, min_value=-(10**12), max_value=10**12), min_size=1
+    )
+)
 def test_decimals_round_trip(values):
     sandbox = _shared()
     assert cast(sandbox, "decimal(18,4)", [f"{value:f}" for value in values]) == values
@@ -224,7 +228,9 @@ def test_moments_round_trip(values):
     for separator in " T":
         words = [value.isoformat(separator) for value in values]
         assert cast(sandbox, "timestamp", words) == values
-        assert cast(sandbox, "timestamptz", [f"{word}Z" for word in words]) == [one.replace(tzinfo=UTC) for one in values]
+        assert cast(sandbox, "timestamptz", [f"{word}Z" for word in words]) == [
+            one.replace(tzinfo=UTC) for one in values
+        ]
     assert cast(sandbox, "date", [value.date().isoformat() for value in values]) == [value.date() for value in values]
     assert cast(sandbox, "time", [value.time().isoformat() for value in values]) == [value.time() for value in values]
 
