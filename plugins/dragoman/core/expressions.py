@@ -18,7 +18,16 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["ColumnRef", "ExpressionError", "FunctionCall", "Parsed", "parse", "parse_many", "query_fault"]
+__all__ = [
+    "ColumnRef",
+    "ExpressionError",
+    "FunctionCall",
+    "Parsed",
+    "name_expression",
+    "parse",
+    "parse_many",
+    "query_fault",
+]
 
 _BEFORE = "SELECT ("
 _AFTER = "\n)"
@@ -120,6 +129,11 @@ def parse_many(texts: Iterable[str]) -> dict[str, Parsed | ExpressionError]:
         _kept.update(fresh)
         done |= fresh
     return done
+
+
+def name_expression(name: str) -> str:
+    """The expression that is one field: its bare name, in double quotes where SQL needs them."""
+    return name if isinstance(_plain(name), Parsed) and "." not in name else '"' + name.replace('"', '""') + '"'
 
 
 def _plain(text: str) -> Parsed | ExpressionError | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dragoman.core.expressions import name_expression
 from dragoman.core.fieldtype import parse_type
 from dragoman.core.flow import FieldSpec, LookupSpec, TranslationSpec
 from dragoman.language.context import Context, Place
@@ -80,7 +81,7 @@ def translation_spec(
 
 def _field(context: Context, name: str, body: FieldBody, path: Place, *, known: Known, outputs: Known) -> FieldSpec:
     kind = parse_type(body.type) if body.type else None
-    expression = body.from_ if body.from_ is not None else _quoted(name)
+    expression = body.from_ if body.from_ is not None else name_expression(name)
     context.expression(expression, (*path, "from"), known)
     context.expression(body.check, (*path, "check"), outputs, "the translation's own fields")
     if body.format and (kind is None or kind.name not in _TIMES):
@@ -103,10 +104,6 @@ def _field(context: Context, name: str, body: FieldBody, path: Place, *, known: 
         false=tuple(body.false),
         line=context.reading.place(path, key=True)[0],
     )
-
-
-def _quoted(name: str) -> str:
-    return name if name.isidentifier() and name.isascii() else f'"{name}"'
 
 
 def _check_ways(context: Context, body: Translation, path: Place, inputs: int) -> bool:

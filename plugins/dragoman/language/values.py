@@ -123,8 +123,9 @@ def _duration(value: Any) -> float:
 def _timezone(value: Any) -> Any:
     from zoneinfo import ZoneInfo, available_timezones
 
+    name = _text(value)
     try:
-        ZoneInfo(_text(value))
+        ZoneInfo(name)
     except (ValueError, OSError, LookupError):
         expected = "an IANA name such as Europe/Paris"
         refuse("timezone.unknown", f"unknown time zone {shown(value)}", expected, nearest(value, available_timezones()))

@@ -175,6 +175,12 @@ def test_streams_that_replace_each_other_are_refused(problems_of):
     assert (problem.code, problem.line) == ("delivery.one_target", 10)
 
 
+def test_a_field_without_from_is_the_field_of_its_name(compiled):
+    text = SHORT.replace("    on: {from: day,", "    order: {required: true}\n    two words: {}\n    on: {from: day,")
+    fields = {field.name: field for field in flow_of(compiled, text).translations[0].fields}
+    assert (fields["order"].expression, fields["two words"].expression) == ('"order"', '"two words"')
+
+
 def test_without_a_translation_all_passes(compiled):
     flow = flow_of(
         compiled,

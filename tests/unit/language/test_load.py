@@ -69,6 +69,13 @@ def test_an_edit_of_a_named_file_is_seen(tmp_path):
         load_flow(path)
 
 
+def test_another_compiler_compiles_anew(tmp_path, monkeypatch):
+    path = write(tmp_path, "a.yaml", text_of("a"))
+    before = entry(path)
+    monkeypatch.setattr("dragoman.language.cache._version", lambda: "another")
+    assert entry(path) != before
+
+
 def test_a_broken_entry_is_compiled_anew(tmp_path):
     path = write(tmp_path, "a.yaml", text_of("a"))
     cold = load_flow(path)

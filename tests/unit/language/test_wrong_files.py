@@ -157,6 +157,7 @@ CASES = [
     ("hidden name", short(more="translate:\n  fields:\n    _rid: a\n"), "name.hidden", 6, "kept for the platform"),
     ("name with a quote", short(more="translate:\n  fields:\n    'a\"b': a\n"), "name.column", 6, "without quotes"),
     ("expression that ends too early", fields("upper(a"), "expression.syntax", 6, "it ends too early"),
+    ("a word of SQL among others", fields("order + 1"), "expression.syntax", 6, 'at or near "order"'),
     ("expression of nothing", fields("''"), "expression.empty", 6, "an empty expression"),
     ("two expressions", fields("'a, b'"), "expression.syntax", 6, "more than one expression"),
     ("a way out of the brackets", fields("a) FROM t WHERE (b"), "expression.syntax", 6, "more than one expression"),
