@@ -7,20 +7,20 @@ keeps its own accounting, and every output keeps the id of the record it comes f
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import pyarrow as pa
 
 from dragoman.core.batch import POSITION, RID, Reject, visible
 from dragoman.core.flow import TranslationSpec
+from dragoman.steps.kinds import Shape
 from dragoman.steps.rejects import explain_positions
 from dragoman.steps.staged import StagedBatch, staged_batches
 from dragoman.steps.work import Work
 from dragoman.translation.engine import Translated, Translator
 from dragoman.translation.route import route
 
-__all__ = ["Chain", "Made", "root_of", "route_outputs", "translated"]
+__all__ = ["Chain", "Made", "root_of", "route_outputs"]
 
 HIDDEN = (RID, POSITION)
 
@@ -48,7 +48,7 @@ def root_of(work: Work, node: str) -> str:
 class Chain:
     """The translations from a stage to ``node``, compiled for the columns that the stage has."""
 
-    def __init__(self, work: Work, node: str, schema: pa.Schema, kinds: Mapping[str, str]) -> None:
+    def __init__(self, work: Work, node: str, shape: Shape) -> None:
         self._work = work
         self._links: list[tuple[TranslationSpec, Translator]] = []
         specs: list[TranslationSpec] = []
@@ -57,6 +57,7 @@ class Chain:
             node = spec.inputs[0]
         self._root = node
         stream = work.stream(node)
+        schema, kinds, sample = shape.schema, shape.kinds, shape.sample
         for spec in specs:
             translator = Translator(
                 spec,
@@ -66,9 +67,10 @@ class Chain:
                 memory=work.flow.policy.memory,
                 timeout=work.flow.policy.timeout,
                 kinds=kinds,
+                sample=sample,
             )
             self._links.append((spec, translator))
-            schema, kinds = translator.schema, {}
+            schema, kinds, sample = translator.schema, {}, None
         self.schema = pa.schema([column for column in schema if column.name not in HIDDEN])
 
     @property
@@ -121,12 +123,6 @@ def lookup_table(work: Work, node: str) -> pa.Table:
     if not tables:
         return pa.table({})
     return pa.concat_tables([table.replace_schema_metadata(None) for table in tables], promote_options="permissive")
-
-
-def translated(chain: Chain, batches: Iterable[StagedBatch]) -> Iterator[Made]:
-    """Apply a chain to batches as they come."""
-    for batch in batches:
-        yield chain.apply(batch)
 
 
 def route_outputs(work: Work, node: str, outputs: pa.Table, counts: Counter[str]) -> dict[str, pa.Table]:

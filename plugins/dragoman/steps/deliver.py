@@ -8,7 +8,7 @@ delivery asks the destination: if it holds this run's proof nothing is sent agai
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -23,7 +23,7 @@ from dragoman.core.ports import DeliverRequest, DeliverySession, FileDestination
 from dragoman.steps.chain import Chain, Made, root_of
 from dragoman.steps.components import destination_can, opened_destination
 from dragoman.steps.encode import encode
-from dragoman.steps.kinds import observed
+from dragoman.steps.kinds import Shape, observed
 from dragoman.steps.limit import allowed_rejects, over_at_once
 from dragoman.steps.prefetch import Prefetch
 from dragoman.steps.rejects import RejectLog, explain_positions, refused_rejects
@@ -233,10 +233,8 @@ def _made(
     def compiled(schema: pa.Schema | None = None) -> Chain:
         nonlocal chain
         if chain is None:
-            kinds: Mapping[str, str] = {}
-            if live is None:
-                schema, kinds = observed(work, root)
-            chain = Chain(work, node, schema if schema is not None else pa.schema([]), kinds)
+            shape = observed(work, root) if live is None else Shape(schema or pa.schema([]))
+            chain = Chain(work, node, shape)
         return chain
 
     def make(batches: Iterable[StagedBatch]) -> Iterator[Made]:

@@ -1,10 +1,12 @@
-"""The shape of what a node staged: all its columns, and the kinds of those that hold raw JSON.
+"""The shape of what a node staged: all its columns, the kinds of those that hold raw JSON, and some of its records.
 
 Documents may bring new keys in any batch, so their shape is known only when all are sealed; it is looked at once and
 is then the same for every batch and every try, since sealed batches never change.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 
@@ -14,25 +16,42 @@ from dragoman.steps.staged import staged_batches
 from dragoman.steps.work import Work
 from dragoman.translation.kinds import merge_all, observe
 
-__all__ = ["observed"]
+__all__ = ["Shape", "observed"]
+
+_SAMPLE_ROWS = 100_000
 
 
-def observed(work: Work, node: str) -> tuple[pa.Schema, dict[str, str]]:
-    """The union of the batches' columns in the order they first appear, and the kind of each undeclared JSON column.
+@dataclass(frozen=True)
+class Shape:
+    """``schema``: the batches' columns in the order they first appear. ``kinds``: of undeclared JSON columns.
 
-    A node that staged nothing has the columns that it had the last time it staged something.
+    ``sample``: the first records, for what only an expression asks about (the kinds of nested values); None where the
+    columns are not JSON.
     """
+
+    schema: pa.Schema
+    kinds: dict[str, str] = field(default_factory=dict)
+    sample: pa.Table | None = None
+
+
+def observed(work: Work, node: str) -> Shape:
+    """What the node staged; a node that staged nothing has the columns that it had the last time."""
     fields: dict[str, pa.Field] = {}
     kinds: dict[str, str] = {}
+    some: list[pa.Table] = []
     for batch in staged_batches(work, node):
-        for field in batch.table.schema:
-            fields.setdefault(field.name, field)
-        if not any(words_of(field) == "json" for field in batch.table.schema):
-            break
+        for column in batch.table.schema:
+            fields.setdefault(column.name, column)
+        if not any(words_of(column) == "json" for column in batch.table.schema):
+            return Shape(pa.schema(list(fields.values())))
         kinds = merge_all(kinds, observe(batch.table))
+        if sum(table.num_rows for table in some) < _SAMPLE_ROWS:
+            some.append(batch.table)
     if not fields:
-        return _as_before(work, node), {}
-    return pa.schema(list(fields.values())), kinds
+        return Shape(_as_before(work, node))
+    schema = pa.schema(list(fields.values()))
+    sample = pa.concat_tables([table.replace_schema_metadata(None) for table in some], promote_options="default")
+    return Shape(schema, kinds, sample)
 
 
 def _as_before(work: Work, node: str) -> pa.Schema:

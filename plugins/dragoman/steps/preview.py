@@ -68,7 +68,7 @@ def _look(work: Work) -> dict[str, Any]:
     seen: set[tuple[str, str]] = set()
     for delivery in work.flow.deliveries:
         root = root_of(work, delivery.input)
-        chain = Chain(work, delivery.input, *observed(work, root))
+        chain = Chain(work, delivery.input, observed(work, root))
         outputs = shown["deliveries"].setdefault(delivery.node, [])
         for batch in staged_batches(work, root):
             made = chain.apply(batch)

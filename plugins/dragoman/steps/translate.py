@@ -71,11 +71,11 @@ def translate_node(work: Work, spec: TranslationSpec) -> None:
 
 def _input(work: Work, node: str) -> SetInput:
     root = root_of(work, node)
-    schema, kinds = observed(work, root)
+    shape = observed(work, root)
     stream = work.stream(node)
     if stream is not None or root == node:
         batches = ((batch.rid_base, batch.table) for batch in staged_batches(work, node))
-        return SetInput(node, schema, batches, kinds, timezone=stream.timezone if stream else "")
-    chain = Chain(work, node, schema, kinds)
+        return SetInput(node, shape.schema, batches, shape.kinds, timezone=stream.timezone if stream else "")
+    chain = Chain(work, node, shape)
     outputs = ((batch.rid_base, chain.apply(batch).outputs) for batch in staged_batches(work, root))
     return SetInput(node, chain.schema, outputs)
