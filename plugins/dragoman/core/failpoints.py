@@ -28,7 +28,7 @@ class Failpoint(NamedTuple):
 FAILPOINTS: dict[str, Failpoint] = {
     point.name: point
     for point in (
-        Failpoint("run.opened", "steps/open.py", "the run is in the ledger, its copy of the integration is stored"),
+        Failpoint("run.opened", "steps/work.py", "the run is in the ledger, its copy of the integration is stored"),
         Failpoint("extract.batch.written", "stage/store.py", "a batch is written aside, not yet renamed"),
         Failpoint("extract.batch.renamed", "stage/store.py", "a batch has its name, the ledger does not know it"),
         Failpoint("extract.batch.recorded", "steps/extract.py", "a batch is in the ledger"),
@@ -39,7 +39,7 @@ FAILPOINTS: dict[str, Failpoint] = {
         Failpoint("deliver.prepared", "steps/deliver.py", "counts and rejects are in the ledger, nothing is committed"),
         Failpoint("deliver.committed", "steps/deliver.py", "the destination has committed, the ledger does not know"),
         Failpoint("deliver.recorded", "steps/deliver.py", "the ledger knows that the destination has committed"),
-        Failpoint("files.published", "connectors/files/destination.py", "one finished file has its final name"),
+        Failpoint("files.published", "connectors/files/local_root.py", "one finished file has its final name"),
         Failpoint("reconcile.judged", "steps/reconcile.py", "the accounting is checked, the run is still open"),
         Failpoint("reconcile.closed", "steps/reconcile.py", "verdict and cursors are committed"),
     )
