@@ -14,7 +14,8 @@ import pyarrow as pa
 
 from dragoman.core.batch import Reject
 from dragoman.core.fieldtype import type_of
-from dragoman.translation.plan import Failure, Plan
+from dragoman.translation.judge import Failure
+from dragoman.translation.plan import Plan
 from dragoman.translation.projection import MARK
 from dragoman.translation.sandbox import Sandbox, plain
 
@@ -70,7 +71,7 @@ class _Broken:
             self._sandbox.rows(self._plan.evaluate(failure))
         except duckdb.Error as error:
             said = plain(error)
-            for one in sorted(self._plan.scope.inputs, key=lambda one: -one.number):
+            for one in sorted(self._plan.shape.scope.inputs, key=lambda one: -one.number):
                 said = said.replace(f"t_{one.number}", one.said)
             return said
         return "it cannot be evaluated for these values"
@@ -112,7 +113,7 @@ def _input_sentence(plan: Plan, failure: Failure, row: dict[str, Any]) -> str:
         return f"{holder} is {_short(value.lstrip(MARK))}, which is no object with parts"
     if one.declared is not None:
         return f"{one.said} is {_said(value)}, which is no {one.declared}{_hint(value)}"
-    kind = plan.kinds.get(one.key) or "text"
+    kind = plan.shape.kinds.get(one.key) or "text"
     return f"{one.said} is {_short(value)}, and this run's {one.said} is {kind}; declare its type, or json, in types:"
 
 
@@ -127,7 +128,7 @@ def _cast_sentence(failure: Failure, row: dict[str, Any]) -> str:
 
 def _lookup_sentence(plan: Plan, failure: Failure, row: dict[str, Any]) -> str:
     place = int(failure.detail)
-    lookup = plan.lookups[place]
+    lookup = plan.shape.lookups[place]
     values = [row[f"v_y_{place}_{number}"] for number in range(len(lookup.on))]
     key = ", ".join(f"{column} = {_said(value)}" for column, value in zip(lookup.on, values, strict=True))
     return f"{lookup.source} has no record with {key} (lookup {lookup.name})"

@@ -7,13 +7,15 @@ so that the same batch always gives the same outputs.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dragoman.core.expressions import Parsed, parse_many
 from dragoman.core.fieldtype import declared_type, words_of
-from dragoman.translation.projection import MARK
+from dragoman.core.flow import TranslationSpec
+from dragoman.translation.projection import MARK, explode, project
 
 __all__ = ["kind_of", "merge", "merge_all", "observe"]
 
@@ -55,10 +57,53 @@ def merge_all(one: Mapping[str, str], other: Mapping[str, str]) -> dict[str, str
     return {name: merge(one.get(name, ""), other.get(name, "")) for name in {**one, **other}}
 
 
-def observe(table: pa.Table) -> dict[str, str]:
-    """The kinds of a staged batch's undeclared JSON columns, by column."""
-    return {
+def observe(table: pa.Table, specs: Iterable[TranslationSpec] = ()) -> dict[str, str]:
+    """The kinds of a staged batch's undeclared JSON columns, and of the paths into them that ``specs`` use.
+
+    Keys are columns, dotted paths (``customer.city``) and ``[].price`` for the elements of a list.
+    """
+    kinds = {
         field.name: kind_of(table.column(position))
         for position, field in enumerate(table.schema)
         if words_of(field) == "json" and declared_type(field) is None
     }
+    if kinds:
+        for spec in specs:
+            kinds = _observe_paths(table, spec, kinds)
+    return kinds
+
+
+def _observe_paths(table: pa.Table, spec: TranslationSpec, kinds: dict[str, str]) -> dict[str, str]:
+    record, element = _paths_of(spec)
+    paths: dict[str, list[tuple[str, ...]]] = {}
+    for names in record:
+        if names[0] in kinds and len(names) > 1:
+            paths.setdefault(names[0], []).append(names[1:])
+    found = {
+        ".".join((column, *path)): kind_of(tokens)
+        for column, members in paths.items()
+        for path, tokens in project(table.column(column), members).items()
+    }
+    at = tuple(spec.each_expression.split("."))
+    if element and at[0] in kinds:
+        tokens = project(table.column(at[0]), [at[1:]])[at[1:]]
+        lines = explode(tokens).elements
+        found |= {".".join(("[]", *path)): kind_of(values) for path, values in project(lines, element).items()}
+    return merge_all(kinds, found)
+
+
+def _paths_of(spec: TranslationSpec) -> tuple[set[tuple[str, ...]], set[tuple[str, ...]]]:
+    """The paths that a map uses: of records, and of the elements of ``each``."""
+    texts = [spec.filter, *(one.expression for one in spec.fields or ())]
+    texts += [text for lookup in spec.lookups for text in lookup.on.values()]
+    record: set[tuple[str, ...]] = set()
+    element: set[tuple[str, ...]] = set()
+    for parsed in parse_many(text for text in texts if text).values():
+        if not isinstance(parsed, Parsed):
+            continue
+        for ref in parsed.column_refs:
+            if spec.each_alias and ref.names[0] == spec.each_alias:
+                element.add(ref.names[1:])
+            else:
+                record.add(ref.names)
+    return record, element

@@ -13,20 +13,22 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dragoman.core.batch import RID, Reject
+from dragoman.core.batch import RID
 from dragoman.core.errors import ConfigError
 from dragoman.core.fieldtype import words_field, words_of
 from dragoman.core.flow import FieldSpec, TranslationSpec
 from dragoman.translation.diagnose import rejects_of
 from dragoman.translation.expression import resolve
 from dragoman.translation.inputs import Input, Scope
+from dragoman.translation.judge import FILTERED
 from dragoman.translation.kinds import kind_of
 from dragoman.translation.lookups import lookups_of
-from dragoman.translation.plan import FILTERED, Plan
+from dragoman.translation.plan import Plan
 from dragoman.translation.prepare import inexact, prepare, values_of
 from dragoman.translation.projection import Exploded, explode
 from dragoman.translation.sandbox import Sandbox
 from dragoman.translation.translated import Translated
+from dragoman.translation.underway import Underway
 
 __all__ = ["Translator"]
 
@@ -106,7 +108,7 @@ class Translator:
         """Translate one batch; ``_rid`` of an output is ``rid_base`` plus its record's row."""
         if not self._frozen:
             self._freeze(table)
-        work = _Work(table, rid_base)
+        work = Underway(table, rid_base)
         if self._spec.fields is None:
             self._refuse_unknown(table, work)
         if self._gate is not None:
@@ -143,7 +145,7 @@ class Translator:
         for plan in (self._gate, self._plan):
             if plan is None:
                 continue
-            prepared = prepare(table, plan.scope.inputs, exploded if plan is self._plan else None)
+            prepared = prepare(table, plan.shape.scope.inputs, exploded if plan is self._plan else None)
             for one in plan.undeclared:
                 if not self._kinds.get(one.key):
                     self._kinds[one.key] = kind_of(prepared.column(f"w_{one.number}"))
@@ -154,8 +156,8 @@ class Translator:
 
     @staticmethod
     def _prepared(plan: Plan, table: pa.Table, exploded: Exploded | None = None) -> pa.Table:
-        prepared = prepare(table, plan.scope.inputs, exploded)
-        for one in plan.doubles:
+        prepared = prepare(table, plan.shape.scope.inputs, exploded)
+        for one in plan.shape.doubles:
             if f"w_{one.number}" in prepared.column_names:
                 prepared = prepared.append_column(f"q_{one.number}", inexact(prepared.column(f"w_{one.number}")))
         return prepared
@@ -166,9 +168,9 @@ class Translator:
             found = self._sandbox.table(plan.select(careful=False))
         except duckdb.Error:
             found = self._sandbox.table(plan.select(careful=True))
-        return found.sort_by("_n") if plan.lookups else found
+        return found.sort_by("_n") if plan.shape.lookups else found
 
-    def _refuse_unknown(self, table: pa.Table, work: _Work) -> None:
+    def _refuse_unknown(self, table: pa.Table, work: Underway) -> None:
         """Records that hold a value in a column which the frozen schema does not have."""
         known = set(self._fields.names)
         refused: dict[int, str] = {}
@@ -185,7 +187,7 @@ class Translator:
             work.reject("schema.unknown_field", message, name, row)
         work.keep(pa.array([row for row in range(table.num_rows) if row not in refused], pa.int64()))
 
-    def _through_gate(self, gate: Plan, work: _Work) -> None:
+    def _through_gate(self, gate: Plan, work: Underway) -> None:
         """The filter of records whose lists are to be exploded: it judges whole records."""
         prepared = self._prepared(gate, work.table)
         codes = self._run(gate, prepared).column("_code")
@@ -194,7 +196,7 @@ class Translator:
         work.keep(pc.indices_nonzero(pc.is_null(codes)).cast(pa.int64()))
 
     @staticmethod
-    def _explode(one: Input, work: _Work) -> Exploded:
+    def _explode(one: Input, work: Underway) -> Exploded:
         column = values_of(work.table, [one])[one.number]
         exploded = explode(column)
         if exploded.empty:
@@ -204,7 +206,7 @@ class Translator:
             work.reject("each.not_a_list", message, one.said, row)
         return exploded
 
-    def _translate(self, prepared: pa.Table, work: _Work) -> None:
+    def _translate(self, prepared: pa.Table, work: Underway) -> None:
         plan, result = self._plan, work.result
         found = self._run(plan, prepared)
         codes = found.column("_code")
@@ -231,7 +233,7 @@ class Translator:
         return pa.Table.from_arrays([*columns, rids], schema=self._plan.schema.append(pa.field(RID, pa.int64())))
 
     def _reject(
-        self, plan: Plan, prepared: pa.Table, codes: pa.ChunkedArray, work: _Work, *, first_only: bool = True
+        self, plan: Plan, prepared: pa.Table, codes: pa.ChunkedArray, work: Underway, *, first_only: bool = True
     ) -> None:
         """Rejects for the coded rows; of a record with several bad lines only the first, where it is atomic."""
         places = pc.indices_nonzero(pc.greater(pc.fill_null(codes, FILTERED), 0)).to_pylist()
@@ -248,34 +250,6 @@ class Translator:
         lines = failing.column("_line").to_pylist()
         said = self._list.said if self._list else ""
         work.result.rejects.extend(rejects_of(plan, self._sandbox, failing, rids, lines, list_name=said))
-
-
-class _Work:
-    """One batch while it is translated: its records that are still in, and what has become of the others."""
-
-    def __init__(self, table: pa.Table, rid_base: int) -> None:
-        self.table = table
-        self.result = Translated(records_in=table.num_rows)
-        self._rid_base = rid_base
-        self._rows: pa.Array | None = None
-
-    def keep(self, rows: pa.Array) -> None:
-        """Go on with these rows of ``table`` alone."""
-        self.table = self.table.take(rows)
-        self._rows = rows if self._rows is None else self._rows.take(rows)
-
-    def rids(self, rows: pa.Array) -> pa.Array:
-        """The record ids of rows of ``table``."""
-        return pc.add(rows if self._rows is None else self._rows.take(rows), self._rid_base)
-
-    def reject(self, code: str, message: str, field: str, row: int) -> None:
-        rid = self.rids(pa.array([row], pa.int64()))[0].as_py()
-        self.result.rejects.append(Reject(code, message, "translate", field=field, rid=rid))
-
-    def count_filtered(self, codes: pa.ChunkedArray) -> None:
-        number = pc.sum(pc.equal(codes, FILTERED)).as_py() or 0
-        if number:
-            self.result.filtered["filter"] = self.result.filtered.get("filter", 0) + number
 
 
 def _element(one: Input) -> pa.Field:
