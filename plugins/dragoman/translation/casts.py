@@ -77,7 +77,7 @@ def cast_words(column: str, kind: FieldType, how: Words = Words()) -> str:
         case "double":
             return _double(column, trimmed)
         case "boolean":
-            return _boolean(trimmed, how)
+            return _boolean(column, trimmed, how)
         case "date":
             return _lanes(column, "DATE", trimmed, _DATE, f" AND length({column}) = 10 AND {column} > '0001'")
         case "time":
@@ -110,23 +110,27 @@ def _decimal_pattern(kind: FieldType) -> str:
 def _double(column: str, trimmed: str) -> str:
     """Out of range is a reject, upwards and downwards; NaN and the infinities only as PostgreSQL spells them.
 
-    DuckDB's own cast to DOUBLE takes the same numbers, and beyond them only underscores between digits.
+    DuckDB's own cast to DOUBLE takes the same numbers, and beyond them underscores between digits and ``+-1``.
     """
     fast, value = f"TRY_CAST({column} AS DOUBLE)", f"TRY_CAST({trimmed} AS DOUBLE)"
     vanished = f"{value} = 0 AND regexp_matches({trimmed}, {quote(_NOT_ZERO)})"
     return (
-        f"CASE WHEN isfinite({fast}) AND {fast} <> 0 AND NOT contains({column}, '_') THEN {fast} "
+        f"CASE WHEN isfinite({fast}) AND {fast} <> 0 AND NOT contains({column}, '_') AND NOT contains({column}, '+') "
+        f"THEN {fast} "
         f"WHEN regexp_full_match({trimmed}, {quote(_NUMBER)}) "
         f"THEN CASE WHEN isfinite({value}) AND NOT ({vanished}) THEN {value} END "
         f"WHEN {trimmed} IN {_NOT_NUMBERS} THEN {value} END"
     )
 
 
-def _boolean(trimmed: str, how: Words) -> str:
+def _boolean(column: str, trimmed: str, how: Words) -> str:
+    """The words as they are listed are looked for first, which spares most values the trimming and lowering."""
     true, false = how.true or ("true", "1"), how.false or ("false", "0")
     word = f"lower({trimmed})"
     return (
-        f"CASE WHEN {word} IN ({', '.join(quote(one.lower()) for one in true)}) THEN TRUE "
+        f"CASE WHEN {column} IN ({', '.join(map(quote, true))}) THEN TRUE "
+        f"WHEN {column} IN ({', '.join(map(quote, false))}) THEN FALSE "
+        f"WHEN {word} IN ({', '.join(quote(one.lower()) for one in true)}) THEN TRUE "
         f"WHEN {word} IN ({', '.join(quote(one.lower()) for one in false)}) THEN FALSE END"
     )
 
