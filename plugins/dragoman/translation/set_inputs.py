@@ -41,9 +41,9 @@ class TypedInput:
 
 
 def typed_input(one: SetInput, *, text: str, memory: str, timeout: float) -> TypedInput:
-    """Cast an input exactly. Columns that ``text`` (the query) does not name are left out, unless it names all."""
+    """Cast an input exactly. Where ``text`` (the query) is not empty, columns that it does not name are left out."""
     names = [name for name in one.schema.names if name not in (POSITION, RID)]
-    if text and "*" not in text:
+    if text:
         lowered = text.lower()
         names = [name for name in names if name.lower() in lowered] or names
     schema = pa.schema([one.schema.field(name) for name in names])

@@ -34,14 +34,14 @@ class SetTranslator:
 
     def __init__(self, spec: TranslationSpec, *, memory: str = "384MB", timeout: float = 300.0) -> None:
         self._spec, self._memory, self._timeout = spec, memory, timeout
-        if spec.sql:
-            check_select(spec.sql_text, spec.sql)
+        self._named = ""
+        if spec.sql and not check_select(spec.sql_text, spec.sql):
+            self._named = spec.sql_text
 
     def apply(self, inputs: Mapping[str, SetInput]) -> Translated:
         """Translate all of it. ``inputs`` by node, in the order of ``spec.inputs``."""
-        text = self._spec.sql_text if self._spec.sql else ""
         typed = [
-            typed_input(inputs[node], text=text, memory=self._memory, timeout=self._timeout)
+            typed_input(inputs[node], text=self._named, memory=self._memory, timeout=self._timeout)
             for node in self._spec.inputs
         ]
         result = Translated(records_in=sum(one.records for one in typed))

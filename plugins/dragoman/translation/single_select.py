@@ -15,13 +15,16 @@ __all__ = ["check_select"]
 _LOCK = threading.Lock()
 
 
-def check_select(text: str, file: str) -> None:
-    """``ConfigError`` ``translation.sql`` unless the text is one SELECT that DuckDB can parse; nothing is run."""
+def check_select(text: str, file: str) -> bool:
+    """Whether the query takes columns without naming them (``*``, a whole row); nothing is run.
+
+    ``ConfigError`` ``translation.sql`` unless the text is one SELECT that DuckDB can parse.
+    """
     with _LOCK, duckdb.connect(":memory:", config={"threads": 1}) as connection:
         row = connection.execute("SELECT json_serialize_sql($1::VARCHAR)", [text]).fetchone()
     tree: dict[str, Any] = json.loads(row[0]) if row else {"error": True}
-    if not tree["error"] and len(tree["statements"]) == 1:
-        return
+    if row and not tree["error"] and len(tree["statements"]) == 1:
+        return '"STAR"' in row[0] or '"PIVOT"' in row[0]
     said = str(tree.get("error_message", f"{len(tree.get('statements', []))} statements")).split("\n", 1)[0]
     if "Only SELECT" in said:
         said = "it is more than a SELECT"

@@ -13,7 +13,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dragoman.core.batch import RID
+from dragoman.core.batch import POSITION, RID
 from dragoman.core.errors import ConfigError
 from dragoman.core.fieldtype import words_field, words_of
 from dragoman.core.flow import FieldSpec, TranslationSpec
@@ -88,17 +88,20 @@ class Translator:
             timezone=timezone,
         )
         self._frozen = False
-        if sample is not None or not (self._plan.undeclared or (self._gate and self._gate.undeclared)):
+        if sample is not None or all(one.key in self._kinds for one in self._undeclared):
             self._freeze(sample if sample is not None else fields.empty_table())
 
     @property
     def schema(self) -> pa.Schema:
         """The output columns. What no batch has shown yet is ``json`` if JSON gives no type."""
         if not self._frozen:
-            missing = [*self._plan.undeclared, *(self._gate.undeclared if self._gate else [])]
-            self._kinds = {one.key: "json" for one in missing} | self._kinds
+            self._kinds = {one.key: "json" for one in self._undeclared} | self._kinds
             self._freeze(self._fields.empty_table())
         return self._plan.schema
+
+    @property
+    def _undeclared(self) -> list[Input]:
+        return [*self._plan.undeclared, *(self._gate.undeclared if self._gate else [])]
 
     def close(self) -> None:
         """Give DuckDB's memory back."""
@@ -175,7 +178,7 @@ class Translator:
         known = set(self._fields.names)
         refused: dict[int, str] = {}
         for name in table.column_names:
-            if name in known or name.startswith("_"):
+            if name in known or name in (POSITION, RID):
                 continue
             for row in pc.indices_nonzero(pc.is_valid(table.column(name))).to_pylist():
                 refused.setdefault(row, name)

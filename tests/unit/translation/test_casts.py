@@ -65,7 +65,7 @@ CORPUS = {
         "12345678901234567890": 12345678901234567890.0, "Infinity": float("inf"), "-Infinity": float("-inf"),
         "1e400": None, "-1e400": None, "1e-400": None, "": None, " ": None, "inf": None, "infinity": None, "nan": None,
         "0x1A": None, "1_000": None, "1e5_0": None, "1,5": None, "1e": None, "e5": None, ".": None, "+": None, "1.2.3": None,
-        "--1": None, "1f": None, "1d": None, "true": None, "١": None, "1 2": None, "5%": None, "NAN": None,
+        "--1": None, "+-1": None, "++1": None, "-+1": None, "- 1": None, "1e+-5": None, "1f": None, "1d": None, "true": None, "١": None, "1 2": None, "5%": None, "NAN": None,
     },
     "boolean": {
         "true": True, "false": False, "TRUE": True, "False": False, "1": True, "0": False, " true ": True,
