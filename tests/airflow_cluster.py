@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +64,8 @@ def until(what: Callable[[], Any], seconds: float, why: str) -> Any:
 def cluster(home: Path, migrated: Path, environment: Mapping[str, str]) -> Iterator[Cluster]:
     """Start on a copy of a migrated database, and end every process at the end, whatever happened."""
     home.mkdir()
-    shutil.copy(migrated, home / "airflow.db")
+    with closing(sqlite3.connect(migrated)) as source, closing(sqlite3.connect(home / "airflow.db")) as target:
+        source.backup(target)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -97,8 +98,13 @@ def cluster(home: Path, migrated: Path, environment: Mapping[str, str]) -> Itera
                     )
                 )
         running = Cluster(home, port)
-        until(running.up, 120, "Airflow is healthy")
-        yield running
+        try:
+            until(running.up, 90, "Airflow is healthy")
+            yield running
+        except AssertionError as error:
+            for name in COMPONENTS:
+                error.add_note(f"== {name}\n{(home / f'{name}.log').read_text()[-2000:]}")
+            raise
     finally:
         for process in processes:
             os.killpg(process.pid, signal.SIGTERM)

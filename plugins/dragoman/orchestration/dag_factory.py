@@ -19,7 +19,7 @@ from dragoman.orchestration.operators import (
     RunOperator,
     TranslateOperator,
 )
-from dragoman.orchestration.pools import pool_of
+from dragoman.orchestration.pools import pool_of, pools_are_made
 from dragoman.orchestration.retry import MIN_RETRIES
 
 __all__ = ["STALE", "TAG", "dag_of"]
@@ -73,7 +73,7 @@ def _task(flow: Flow, plan: TaskPlan, dag: DAG) -> DragomanOperator:
         "flow": flow,
         "retries": max(MIN_RETRIES, flow.policy.retries),
     }
-    if flow.policy.max_parallel is not None and plan.connection:
+    if flow.policy.max_parallel is not None and plan.connection and pools_are_made():
         given["pool"] = pool_of(plan.connection)
     if plan.step == "extract":
         return ExtractOperator(source=plan.node, **given)

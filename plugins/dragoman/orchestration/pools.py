@@ -9,11 +9,13 @@ is: after the first run its size is whatever is set in Airflow (Admin, Pools).
 from __future__ import annotations
 
 import sys
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from airflow.listeners import hookimpl
 
-__all__ = ["POOL_PREFIX", "PoolListener", "in_scheduler", "pool_of"]
+__all__ = ["POOL_PREFIX", "PoolListener", "in_scheduler", "pool_of", "pools_are_made"]
 
 POOL_PREFIX = "dragoman_"
 
@@ -21,6 +23,14 @@ POOL_PREFIX = "dragoman_"
 def pool_of(connection: str) -> str:
     """The pool's name."""
     return f"{POOL_PREFIX}{connection}"
+
+
+@cache
+def pools_are_made() -> bool:
+    """Whether the plugin that makes pools lies where Airflow looks for plugins: else no task may name one."""
+    from airflow.configuration import conf
+
+    return (Path(conf.get_mandatory_value("core", "plugins_folder")) / "dragoman_plugin.py").is_file()
 
 
 def in_scheduler() -> bool:
@@ -46,18 +56,35 @@ class PoolListener:
 def _make_missing(dag_run: Any, wanted: set[str], slots: int) -> None:
     from airflow.models.pool import Pool
     from sqlalchemy import select
-    from sqlalchemy.exc import IntegrityError
     from sqlalchemy.orm import object_session
 
     session = object_session(dag_run)
     if session is None:
         return
     known = set(session.scalars(select(Pool.pool).where(Pool.pool.in_(wanted))))
-    for name in sorted(wanted - known):
-        connection = name.removeprefix(POOL_PREFIX)
-        text = f"Tasks of integrations with max_parallel that work on the connection {connection}"
-        try:
-            with session.begin_nested():
-                session.add(Pool(pool=name, slots=slots, description=text, include_deferred=False))
-        except IntegrityError:  # another scheduler was faster
-            continue
+    rows = [
+        {
+            "pool": name,
+            "slots": slots,
+            "description": f"Integrations with max_parallel on the connection {name.removeprefix(POOL_PREFIX)}",
+            "include_deferred": False,
+        }
+        for name in sorted(wanted - known)
+    ]
+    if rows:
+        session.execute(_insert_missing(session.get_bind().dialect.name, Pool), rows)
+
+
+def _insert_missing(dialect: str, table: Any) -> Any:
+    """One INSERT that lets a faster scheduler win: the session may neither commit nor roll back here."""
+    if dialect == "postgresql":
+        from sqlalchemy.dialects.postgresql import insert as postgres_insert
+
+        return postgres_insert(table).on_conflict_do_nothing()
+    if dialect == "sqlite":
+        from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+        return sqlite_insert(table).on_conflict_do_nothing()
+    from sqlalchemy import insert
+
+    return insert(table).prefix_with("IGNORE")
