@@ -22,7 +22,7 @@ from dragoman.translation.sandbox import Sandbox, plain
 __all__ = ["rejects_of"]
 
 _LONGEST = 200
-_EVALUATED = 200
+_EVALUATED = 50
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 
 

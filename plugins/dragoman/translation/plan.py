@@ -222,4 +222,7 @@ def _refused(what: str, error: duckdb.Error, inputs: Sequence[Input] = ()) -> Co
             f"{what} uses a function that gives another value each time it is called",
             next_step="a translation gives the same outputs for the same records: leave random() and uuid() out",
         )
-    return ConfigError("translation.expression", f"{what}: {said}", next_step="dragoman explain shows the compiled SQL")
+    step = "dragoman explain shows the compiled SQL"
+    if "No function matches" in said:
+        step = "text does not compute: declare the source's types (types:), or write CAST(… AS DECIMAL(12,2))"
+    return ConfigError("translation.expression", f"{what}: {said}", next_step=step)

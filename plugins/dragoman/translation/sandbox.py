@@ -108,4 +108,6 @@ def plain(error: BaseException) -> str:
     head, found, tail = text.partition(" Error: ")
     if found and len(head) < 30:
         text = tail
-    return text.split(" Use TRY(", 1)[0]
+    for advice in (" Use TRY(", " You might need to add explicit type casts.", " Candidate functions"):
+        text = text.split(advice, 1)[0]
+    return text

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from dragoman.core.batch import POSITION, RID, Reject
 from dragoman.core.fieldtype import type_of
@@ -62,7 +63,7 @@ def typed_input(one: SetInput, *, text: str, memory: str, timeout: float) -> Typ
             own = batch.column(RID).combine_chunks() if RID in batch.column_names else None
             outputs = made.outputs
             rids = outputs.column(RID)
-            rids = own.take(rids) if own is not None else pa.compute.add(rids, base)
+            rids = own.take(rids) if own is not None else pc.add(rids, base)
             tables.append(outputs.set_column(outputs.num_columns - 1, RID, rids))
             for reject in made.rejects:
                 reject.rid = own[reject.rid].as_py() if own is not None else base + reject.rid

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dragoman.core.batch import POSITION, RID
-from dragoman.core.errors import ConfigError
+from dragoman.core.errors import ConfigError, FatalError
 from dragoman.core.fieldtype import words_field, words_of
 from dragoman.core.flow import FieldSpec, TranslationSpec
 from dragoman.translation.diagnose import rejects_of
@@ -171,6 +171,12 @@ class Translator:
             found = self._sandbox.table(plan.select(careful=False))
         except duckdb.Error:
             found = self._sandbox.table(plan.select(careful=True))
+        if found.num_rows != prepared.num_rows:
+            raise FatalError(
+                "translation.rows",
+                f"{self._spec.node} made {found.num_rows} rows of {prepared.num_rows}: an expression makes or merges rows",
+                next_step="use each: for lists and sql: for groups",
+            )
         return found.sort_by("_n") if plan.shape.lookups else found
 
     def _refuse_unknown(self, table: pa.Table, work: Underway) -> None:

@@ -358,6 +358,25 @@ def test_mistakes_of_the_map_are_found_when_it_is_compiled(expression, kind, cod
     assert caught.value.next_step
 
 
+def test_text_that_is_computed_with_says_to_declare_its_type():
+    with pytest.raises(ConfigError) as caught:
+        Translator(spec(field("x", "a * 2")), pa.schema([("a", pa.string())]))
+    assert "types:" in caught.value.next_step
+    assert "Candidate" not in caught.value.message
+
+
+@pytest.mark.parametrize("expression", ["count(*)", "unnest([1, 2])", "sum(CAST(a AS BIGINT))", "row_number()"])
+def test_one_record_gives_one_output(expression):
+    with pytest.raises(ConfigError):
+        Translator(spec(field("x", expression)), pa.schema([("a", pa.string())]))
+
+
+def test_half_a_character_is_no_text():
+    result = apply(spec("t"), documents({"t": '"ok"'}, {"t": '"\\ud800"'}, {"t": '"\\ud83d\\ude00\\u0000"'}))
+    assert rows(result) == [("ok", 0), ("😀\x00", 2)]
+    assert refusals(result) == [("type.changed", "t", 1)]
+
+
 def test_a_filter_must_be_a_condition():
     with pytest.raises(ConfigError) as caught:
         Translator(spec("a", filter="length(a)"), pa.schema([("a", pa.string())]))
