@@ -29,13 +29,13 @@ class Expression:
     rounded: bool = False
 
 
-def resolve(text: str, where: str, scope: Scope) -> Expression:
+def resolve(text: str, where: str, scope: Scope, *, lookups: bool = True) -> Expression:
     """An expression over the record. ``ConfigError`` where it cannot be parsed or names what is not there."""
     parsed = _parsed(text, where)
     used: list[Input] = []
 
     def column(names: tuple[str, ...]) -> str:
-        found = scope.resolve(names, where)
+        found = scope.resolve(names, where, lookups=lookups)
         used.append(found)
         return f"t_{found.number}"
 

@@ -68,12 +68,16 @@ class Scope:
         """The record's columns, without hidden ones."""
         return [name for name in self.fields.names if name not in (POSITION, RID)]
 
-    def resolve(self, names: tuple[str, ...], where: str) -> Input:
-        """The input that dotted names mean. ``ConfigError`` ``translation.unknown_column`` where there is none."""
+    def resolve(self, names: tuple[str, ...], where: str, *, lookups: bool = True) -> Input:
+        """The input that dotted names mean: the element's alias goes before lookups, and these before columns.
+
+        ``lookups=False`` is for what works before them (filter, their keys). ``ConfigError``
+        ``translation.unknown_column`` where there is none.
+        """
         head, rest = names[0], names[1:]
         if self.alias and head == self.alias and self._element is not None:
             return self._input(ELEMENT, "", rest, self._element, ".".join(names))
-        if head in self._lookups and rest:
+        if lookups and head in self._lookups and rest:
             schema = self._lookups[head]
             name = self._match(rest[0], schema.names, where, f"the lookup {head}", f"{head}.", empty=len(schema) == 0)
             one = schema.field(name) if name in schema.names else pa.field(name, pa.string())

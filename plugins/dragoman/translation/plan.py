@@ -43,11 +43,13 @@ class Plan:
         checks: Mapping[str, str] | None = None,
         timezone: str = "",
     ) -> None:
-        keys = [[resolve(text, f"lookup {one.name}", scope) for text in one.on.values()] for one in lookups]
+        keys = [
+            [resolve(text, f"lookup {one.name}", scope, lookups=False) for text in one.on.values()] for one in lookups
+        ]
         names = {spec.name: f"o_{number}" for number, spec in enumerate(fields)}
         self.shape = Shape(
             scope=scope,
-            filter=resolve(filter_text, "filter", scope) if filter_text else None,
+            filter=resolve(filter_text, "filter", scope, lookups=False) if filter_text else None,
             lookups=tuple(lookups),
             keys=keys,
             outputs=[Output(one, resolve(one.expression, f"field {one.name}", scope), _type_of(one)) for one in fields],

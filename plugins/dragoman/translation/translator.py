@@ -174,7 +174,7 @@ class Translator:
         if found.num_rows != prepared.num_rows:
             raise FatalError(
                 "translation.rows",
-                f"{self._spec.node} made {found.num_rows} rows of {prepared.num_rows}: an expression makes or merges rows",
+                f"{self._spec.node} made {found.num_rows} rows of {prepared.num_rows}: an expression makes rows",
                 next_step="use each: for lists and sql: for groups",
             )
         return found.sort_by("_n") if plan.shape.lookups else found

@@ -210,7 +210,7 @@ def test_half_an_hour_is_a_clock_change_too(sandbox):
     assert found == [None, None, moment(2024, 6, 1, 1, 30)]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(
     st.lists(
         st.decimals(allow_nan=False, allow_infinity=False, places=4, min_value=-(10**12), max_value=10**12), min_size=1
@@ -221,7 +221,7 @@ def test_decimals_round_trip(values):
     assert cast(sandbox, "decimal(18,4)", [f"{value:f}" for value in values]) == values
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.lists(st.datetimes(), min_size=1))
 def test_moments_round_trip(values):
     sandbox = _shared()
@@ -235,13 +235,13 @@ def test_moments_round_trip(values):
     assert cast(sandbox, "time", [value.time().isoformat() for value in values]) == [value.time() for value in values]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1))
 def test_doubles_round_trip(values):
     assert cast(_shared(), "double", [repr(value) for value in values]) == values
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.lists(st.text(alphabet="0123456789+-.eE_ xT:Z/\t", max_size=12), min_size=20, max_size=60))
 def test_noise_is_never_read_as_more_than_it_says(words):
     """What is accepted is what Python's own strict readers make of the trimmed words."""
@@ -260,7 +260,7 @@ def test_noise_is_never_read_as_more_than_it_says(words):
             assert "e" not in word.lower()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.datetimes(min_value=datetime(1900, 1, 1), max_value=datetime(2100, 1, 1)), st.data())
 def test_one_wrong_character_is_never_another_moment(value, data):
     word = value.replace(microsecond=0).isoformat(" ")

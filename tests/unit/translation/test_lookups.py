@@ -84,6 +84,15 @@ def test_a_key_that_is_there_twice_is_refused_by_name():
     assert caught.value.code == "lookup.ambiguous"
 
 
+def test_a_lookup_may_bear_the_name_of_a_field_that_its_key_stands_in():
+    orders = pa.table(
+        {"id": ["a"], "customer": ['{"id": 2, "name": "own"}']},
+        schema=pa.schema([words_field("id"), words_field("customer", json=True)]),
+    )
+    rows, _ = apply(spec(on={"id": "customer.id"}, filter="customer.id > 1"), orders, CUSTOMERS)
+    assert rows == [("a", "Bob", 0)]
+
+
 def test_several_keys_and_expressions():
     customers = pa.table({"id": ["1", "1"], "land": ["AT", "DE"], "name": ["Ann", "Anna"]})
     orders = pa.table({"id": ["a", "b"], "customer_id": ["1", "1"], "c": ["at", "de"]})
