@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
-import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -64,8 +64,7 @@ def until(what: Callable[[], Any], seconds: float, why: str) -> Any:
 def cluster(home: Path, migrated: Path, environment: Mapping[str, str]) -> Iterator[Cluster]:
     """Start on a copy of a migrated database, and end every process at the end, whatever happened."""
     home.mkdir()
-    with closing(sqlite3.connect(migrated)) as source, closing(sqlite3.connect(home / "airflow.db")) as target:
-        source.backup(target)
+    shutil.copy(migrated, home / "airflow.db")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,11 +14,18 @@ from airflow_session import SCRATCH
 
 
 @pytest.fixture(scope="session")
-def airflow_db() -> None:
-    """Airflow's own database, migrated once."""
+def airflow_db() -> Path:
+    """Airflow's own database, migrated once; returns a copy of it as it was before any test."""
     from airflow.utils.db import initdb
 
     initdb()
+    fresh = SCRATCH / "migrated.db"
+    with (
+        closing(sqlite3.connect(SCRATCH / "airflow" / "airflow.db")) as source,
+        closing(sqlite3.connect(fresh)) as copy,
+    ):
+        source.backup(copy)
+    return fresh
 
 
 @pytest.fixture

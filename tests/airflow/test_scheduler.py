@@ -7,7 +7,6 @@ import sqlite3
 import psycopg
 
 from airflow_cluster import cluster, until
-from airflow_session import SCRATCH
 
 ORDERS = """\
 integration: orders
@@ -48,7 +47,7 @@ def test_killed_in_mid_delivery_it_is_tried_again(airflow_db, integrations, tmp_
     }
     with psycopg.connect(postgres, autocommit=True) as connection:
         connection.execute("create table public.orders (id bigint, amount numeric(12,2))")
-    with cluster(tmp_path / "airflow", SCRATCH / "airflow" / "airflow.db", environment) as airflow:
+    with cluster(tmp_path / "airflow", airflow_db, environment) as airflow:
         until(lambda: airflow.call("GET", "/api/v2/dags/orders").status_code == 200, 60, "the DAG is there")
         with psycopg.connect(postgres) as other:
             other.execute("lock table public.orders in access exclusive mode")
