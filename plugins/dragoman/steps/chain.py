@@ -57,7 +57,7 @@ class Chain:
             node = spec.inputs[0]
         self._root = node
         stream = work.stream(node)
-        schema, kinds, sample = shape.schema, shape.kinds, shape.sample
+        schema, kinds = shape.schema, shape.kinds
         for spec in specs:
             translator = Translator(
                 spec,
@@ -67,10 +67,9 @@ class Chain:
                 memory=work.flow.policy.memory,
                 timeout=work.flow.policy.timeout,
                 kinds=kinds,
-                sample=sample,
             )
             self._links.append((spec, translator))
-            schema, kinds, sample = translator.schema, {}, None
+            schema, kinds = translator.schema, {}
         self.schema = pa.schema([column for column in schema if column.name not in HIDDEN])
 
     @property

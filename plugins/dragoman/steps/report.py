@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from dragoman.ledger.rows import Run
@@ -10,11 +11,15 @@ from dragoman.steps.workplace import Workplace
 
 __all__ = ["report_of", "summary"]
 
+_ORDER = {"source": 0, "translation": 1, "delivery": 2}
+_SILENT = ("nothing_new", "rejected_lines", "no_route")
+
 
 def report_of(place: Workplace, run_id: str) -> dict[str, Any]:
     """The run's five figures, its nodes, its state and why it is red, as JSON-able values."""
     run = place.ledger.run(run_id)
-    nodes = {row.node: {"kind": row.kind, "state": row.state, **row.counts} for row in place.ledger.nodes(run_id)}
+    rows = sorted(place.ledger.nodes(run_id), key=lambda row: _ORDER.get(row.kind, len(_ORDER)))
+    nodes = {row.node: {"kind": row.kind, "state": row.state, **_said(row.counts)} for row in rows}
     return {
         "integration": run.integration,
         "run_id": run.run_id,
@@ -26,6 +31,11 @@ def report_of(place: Workplace, run_id: str) -> dict[str, Any]:
         "nodes": nodes,
         "error": {"code": run.error_code, "message": run.error} if run.error else None,
     }
+
+
+def _said(counts: Mapping[str, int]) -> dict[str, int]:
+    """The counts without those that say something only where they are not zero."""
+    return {name: number for name, number in counts.items() if number or name not in _SILENT}
 
 
 def _figures(run: Run, nodes: dict[str, dict[str, Any]]) -> dict[str, int]:
@@ -45,7 +55,7 @@ def summary(report: dict[str, Any]) -> str:
     ]
     lines += [
         f"  {name:<24} "
-        + "  ".join(f"{key} {value}" for key, value in counts.items() if key not in {"kind", "nothing_new"})
+        + "  ".join(f"{key} {value}" for key, value in counts.items() if key not in {"kind", "state", "nothing_new"})
         for name, counts in report["nodes"].items()
     ]
     if report.get("error"):
