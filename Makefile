@@ -4,7 +4,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 export AIRFLOW__CORE__LOAD_EXAMPLES := False
 
-.PHONY: help setup demo stop test check lint unit contract faults airflow registry docs lock clean
+.PHONY: help setup demo stop test check lint unit contract faults airflow bench registry docs lock clean
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +48,12 @@ faults: setup ## Only the tests that kill, break and starve the program
 
 airflow: setup ## Only the tests inside Airflow (budget 240 s)
 	@$(BIN)/python -m scripts.suites airflow
+
+bench: setup ## Print the benchmarks' tables, each beside its limit (takes minutes; wants a quiet machine)
+	$(BIN)/python benchmarks/load_postgres.py --rows 5000000 --rounds 3
+	$(BIN)/python benchmarks/parse.py
+	$(BIN)/python benchmarks/read_csv.py
+	$(BIN)/python benchmarks/translation.py
 
 registry: setup ## Write plugins/dragoman/registry.json from the manifests
 	$(BIN)/python -m dragoman.language.build_registry
