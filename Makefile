@@ -62,7 +62,7 @@ docs: registry ## Write the generated pages under docs/
 	$(BIN)/python -m scripts.docs
 
 lock: setup ## Resolve pyproject.toml anew into requirements.txt, with hashes
-	$(BIN)/uv pip compile pyproject.toml --extra fab --extra celery --group dev --universal --python-version 3.11 \
+	$(BIN)/uv pip compile pyproject.toml --extra fab --extra celery --extra providers --group dev --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-annotate --upgrade --custom-compile-command "make lock" \
 	  --quiet --output-file requirements.txt
 	@! grep -n '://' requirements.txt || { echo "the lock must name no host"; exit 1; }

@@ -54,7 +54,15 @@ class DragomanHook(BaseHook):
         if found is None:
             return self.resolved()
         module, name, argument = found
-        return getattr(importlib.import_module(module), name)(**{argument: self.conn_id}).get_conn()
+        try:
+            provider = importlib.import_module(module)
+        except ModuleNotFoundError as error:
+            raise ConfigError(
+                "hook.no_provider",
+                f"get_conn() of a {self.conn_type} connection is Airflow's own {name}, whose provider is not installed",
+                next_step=f"pip install apache-airflow-providers-{self.conn_type}, or use read() and write()",
+            ) from error
+        return getattr(provider, name)(**{argument: self.conn_id}).get_conn()
 
     def read(self, *, format: Mapping[str, Any] | None = None, **options: Any) -> Iterator[pa.Table]:  # noqa: A002
         """Read to the end, table by table, in the source's own words; unreadable records raise ``FatalError``."""

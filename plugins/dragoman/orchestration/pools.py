@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 from functools import cache
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +28,16 @@ def pool_of(connection: str) -> str:
 
 @cache
 def pools_are_made() -> bool:
-    """Whether the plugin that makes pools lies where Airflow looks for plugins: else no task may name one."""
+    """Whether Airflow finds the plugin that makes pools (in its folder or installed): else no task may name one."""
     from airflow.configuration import conf
 
-    return (Path(conf.get_mandatory_value("core", "plugins_folder")) / "dragoman_plugin.py").is_file()
+    if (Path(conf.get_mandatory_value("core", "plugins_folder")) / "dragoman_plugin.py").is_file():
+        return True
+    try:
+        points = distribution("dragoman").entry_points
+    except PackageNotFoundError:
+        return False
+    return any(point.group == "airflow.plugins" for point in points)
 
 
 def in_scheduler() -> bool:

@@ -7,15 +7,16 @@ Source of the layout: ``airflow/provider_info.schema.json`` and the provider doc
 from __future__ import annotations
 
 import json
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
 
-__all__ = ["REGISTERED_ELSEWHERE", "get_provider_info"]
+__all__ = ["PROVIDER_OF", "get_provider_info"]
 
 REGISTRY = Path(__file__).parent.parent / "registry.json"
 
-REGISTERED_ELSEWHERE = frozenset({"postgres", "http", "fs", "aws", "google_cloud_platform", "wasb", "sftp", "ftp"})
-"""Connection types that Airflow or a provider of its own registers: registering them twice would shadow theirs."""
+PROVIDER_OF = {name: f"apache-airflow-providers-{name}" for name in ("postgres", "http", "sqlite", "sftp", "ftp")}
+"""Connection types that a provider of Airflow's own registers where it is installed: then its form serves us too."""
 
 WITHOUT_FORM = frozenset({"memory", "gcs", "az"})
 """Second words for another type, and what only tests use."""
@@ -43,9 +44,17 @@ def _connection_types() -> list[dict[str, Any]]:
     for manifest in registry["connectors"].values():
         connection = manifest.get("connection") or {}
         for conn_type in connection.get("types", ()):
-            if conn_type not in REGISTERED_ELSEWHERE | WITHOUT_FORM and conn_type not in forms:
+            if conn_type not in WITHOUT_FORM and conn_type not in forms and not _registered_elsewhere(conn_type):
                 forms[conn_type] = _form(conn_type, manifest, connection)
     return [forms[name] for name in sorted(forms)]
+
+
+def _registered_elsewhere(conn_type: str) -> bool:
+    try:
+        distribution(PROVIDER_OF[conn_type])
+    except (KeyError, PackageNotFoundError):
+        return False
+    return True
 
 
 def _form(conn_type: str, manifest: dict[str, Any], connection: dict[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import sys
 from dragoman.orchestration import provider
 
 CODE = """
-import sys, time, json, pathlib, typing  # every process of Airflow has these
+import sys, time, json, pathlib, typing, importlib.metadata  # every process of Airflow has these
 start = time.process_time()
 from dragoman.orchestration.provider import get_provider_info
 info = get_provider_info()
