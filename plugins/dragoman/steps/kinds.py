@@ -14,7 +14,7 @@ from dragoman.core.errors import FatalError
 from dragoman.core.fieldtype import words_of
 from dragoman.steps.staged import staged_batches
 from dragoman.steps.work import Work
-from dragoman.translation.kinds import merge_all, observe
+from dragoman.translation.kinds import Tallies, add_all, kinds_of, observe
 
 __all__ = ["Shape", "observed"]
 
@@ -33,17 +33,17 @@ class Shape:
 def observed(work: Work, node: str) -> Shape:
     """What the node staged; a node that staged nothing has the columns that it had the last time."""
     fields: dict[str, pa.Field] = {}
-    kinds: dict[str, str] = {}
+    tallies: Tallies = {}
     readers = [spec for spec in work.flow.translations if node in spec.inputs]
     for batch in staged_batches(work, node):
         for column in batch.table.schema:
             fields.setdefault(column.name, column)
         if not any(words_of(column) == "json" for column in batch.table.schema):
             return Shape(pa.schema(list(fields.values())))
-        kinds = merge_all(kinds, observe(batch.table, readers))
+        add_all(tallies, observe(batch.table, readers))
     if not fields:
         return Shape(_as_before(work, node))
-    return Shape(pa.schema(list(fields.values())), kinds)
+    return Shape(pa.schema(list(fields.values())), kinds_of(tallies))
 
 
 def _as_before(work: Work, node: str) -> pa.Schema:

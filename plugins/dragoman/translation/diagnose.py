@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from dragoman.core.batch import Reject
 from dragoman.core.fieldtype import type_of
+from dragoman.translation.input_sql import seen_as
 from dragoman.translation.judge import Failure
 from dragoman.translation.plan import Plan
 from dragoman.translation.projection import MARK
@@ -113,7 +114,7 @@ def _input_sentence(plan: Plan, failure: Failure, row: dict[str, Any]) -> str:
         return f"{holder} is {_short(value.lstrip(MARK))}, which is no object with parts"
     if one.declared is not None:
         return f"{one.said} is {_said(value)}, which is no {one.declared}{_hint(value)}"
-    kind = plan.shape.kinds.get(one.key) or "text"
+    kind = seen_as(one, plan.shape.kinds.get(one.key, "")) or "text"
     return f"{one.said} is {_short(value)}, and this run's {one.said} is {kind}; declare its type, or json, in types:"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -12,6 +13,8 @@ from dragoman.translation.inputs import Input, Scope, nearest
 __all__ = ["Expression", "over_outputs", "resolve"]
 
 _ROUNDING = {"round", "round_even", "roundbankers", "floor", "ceil", "ceiling", "trunc"}
+_OF_JSON = re.compile(r"->|\bjson", re.IGNORECASE)
+"""An expression that takes JSON apart itself wants it as it is, mixtures too."""
 
 
 @dataclass(frozen=True)
@@ -29,19 +32,23 @@ class Expression:
     rounded: bool = False
 
 
-def resolve(text: str, where: str, scope: Scope, *, lookups: bool = True) -> Expression:
-    """An expression over the record. ``ConfigError`` where it cannot be parsed or names what is not there."""
+def resolve(text: str, where: str, scope: Scope, *, lookups: bool = True, condition: bool = False) -> Expression:
+    """An expression over the record; ``condition``: one that must be true or false.
+
+    ``ConfigError`` where it cannot be parsed or names what is not there.
+    """
     parsed = _parsed(text, where)
+    refs = parsed.column_refs
+    whole = len(refs) == 1 and text.strip() == text[refs[0].offset : refs[0].offset + refs[0].length]
+    handed_on = (whole and not condition) or bool(_OF_JSON.search(text))
     used: list[Input] = []
 
     def column(names: tuple[str, ...]) -> str:
-        found = scope.resolve(names, where, lookups=lookups)
+        found = scope.resolve(names, where, lookups=lookups, whole=handed_on)
         used.append(found)
         return f"t_{found.number}"
 
     sql = _replaced(parsed, column)
-    refs = parsed.column_refs
-    whole = len(refs) == 1 and text.strip() == text[refs[0].offset : refs[0].offset + refs[0].length]
     ast = parsed.ast or {}
     rounded = ast.get("class") == "FUNCTION" and ast.get("function_name") in _ROUNDING
     return Expression(text, where, sql, _once(used), used[0] if whole else None, rounded)

@@ -7,7 +7,7 @@ from dragoman.translation.casts import Words, cast_words
 from dragoman.translation.inputs import Input
 from dragoman.translation.projection import MARK
 
-__all__ = ["can_fail", "failed", "input_type", "reject_code", "scalar_words", "typed"]
+__all__ = ["can_fail", "failed", "input_type", "reject_code", "scalar_words", "seen_as", "typed"]
 
 _KIND_TYPE = {"integer": "integer", "double": "double", "boolean": "boolean", "json": "json"}
 
@@ -21,12 +21,18 @@ def scalar_words(word: str) -> str:
     )
 
 
+def seen_as(one: Input, kind: str) -> str:
+    """What is seen of an observed kind: of a mixture JSON where it is handed on whole, else what most values are."""
+    whole, _, most = kind.partition(":")
+    return whole if one.whole or not most else most
+
+
 def input_type(one: Input, kind: str) -> FieldType | None:
     """Its type: declared, or of the kind that was observed; None for a native value, whose type DuckDB knows."""
     if one.declared is not None and one.words:
         return one.declared
     if one.words == "json":
-        return FieldType(_KIND_TYPE.get(kind, "text"))
+        return FieldType(_KIND_TYPE.get(seen_as(one, kind), "text"))
     return FieldType("text") if one.words else None
 
 
@@ -43,7 +49,7 @@ def typed(one: Input, kind: str, timezone: str) -> str:
         return cast_words(f"s_{one.number}" if one.words == "json" else word, one.declared, how)
     if one.words == "text":
         return word
-    match kind:
+    match seen_as(one, kind):
         case "integer":
             return cast_words(word, FieldType("integer"))
         case "double":
@@ -54,7 +60,8 @@ def typed(one: Input, kind: str, timezone: str) -> str:
         case "json":
             return f"CAST({_unmarked(word)} AS JSON)"
         case _:
-            return f"CASE WHEN starts_with({word}, '\"') THEN s_{one.number} END"
+            numbers = f" OR regexp_matches({word}, '^[-0-9]')" if kind == "json:text" else ""
+            return f"CASE WHEN starts_with({word}, '\"'){numbers} THEN s_{one.number} END"
 
 
 def _unmarked(word: str) -> str:

@@ -22,7 +22,8 @@ ELEMENT = "[]"
 class Input:
     """One value that expressions use. ``origin``: the record, the element of ``each``, or a lookup's name.
 
-    ``words``: ``text``, ``json`` or ``""`` (native). ``said``: how people wrote it.
+    ``words``: ``text``, ``json`` or ``""`` (native). ``said``: how people wrote it. ``whole``: it is handed on as it
+    is, so that a mixture of JSON values stays JSON; else an expression computes with it.
     """
 
     number: int
@@ -33,6 +34,7 @@ class Input:
     declared: FieldType | None
     said: str
     arrow: pa.DataType = field(default_factory=pa.string)
+    whole: bool = False
 
     @property
     def key(self) -> str:
@@ -61,30 +63,31 @@ class Scope:
         self._element = element
         self._lookups = dict(lookups or {})
         self._types = {name: _parsed(name, text) for name, text in (types or {}).items()}
-        self._known: dict[tuple[str, str, tuple[str, ...]], Input] = {}
+        self._known: dict[tuple[str, str, tuple[str, ...], bool], Input] = {}
 
     @property
     def columns(self) -> list[str]:
         """The record's columns, without hidden ones."""
         return [name for name in self.fields.names if name not in (POSITION, RID)]
 
-    def resolve(self, names: tuple[str, ...], where: str, *, lookups: bool = True) -> Input:
+    def resolve(self, names: tuple[str, ...], where: str, *, lookups: bool = True, whole: bool = False) -> Input:
         """The input that dotted names mean: the element's alias goes before lookups, and these before columns.
 
-        ``lookups=False`` is for what works before them (filter, their keys). ``ConfigError``
+        ``lookups=False`` is for what works before them (filter, their keys), ``whole`` for what is handed on as it
+        is. ``ConfigError``
         ``translation.unknown_column`` where there is none.
         """
         head, rest = names[0], names[1:]
         if self.alias and head == self.alias and self._element is not None:
-            return self._input(ELEMENT, "", rest, self._element, ".".join(names))
+            return self._input(ELEMENT, "", rest, self._element, ".".join(names), whole=whole)
         if lookups and head in self._lookups and rest:
             schema = self._lookups[head]
             name = self._match(rest[0], schema.names, where, f"the lookup {head}", f"{head}.", empty=len(schema) == 0)
             one = schema.field(name) if name in schema.names else pa.field(name, pa.string())
-            return self._input(head, name, rest[1:], one, ".".join(names))
+            return self._input(head, name, rest[1:], one, ".".join(names), whole=whole)
         name = self._match(head, self.columns, where, self.source, "", empty=not self.columns)
         one = self.fields.field(name) if name in self.fields.names else pa.field(name, pa.string())
-        return self._input(RECORD, name, rest, one, ".".join(names))
+        return self._input(RECORD, name, rest, one, ".".join(names), whole=whole)
 
     def _match(self, name: str, known: list[str], where: str, source: str, prefix: str, *, empty: bool) -> str:
         if name in known or empty:
@@ -100,10 +103,9 @@ class Scope:
             next_step=f"its columns are {', '.join(known[:20])}" if known else "it gave no column at all",
         )
 
-    def _input(self, origin: str, column: str, path: tuple[str, ...], one: pa.Field, said: str) -> Input:
-        known = self._known.get((origin, column, path))
-        if known is not None:
-            return known
+    def _input(
+        self, origin: str, column: str, path: tuple[str, ...], one: pa.Field, said: str, *, whole: bool
+    ) -> Input:
         words, declared, arrow = words_of(one), declared_type(one), one.type
         if declared is not None and declared.name == "json" and words == "text" and (path or one.type != pa.string()):
             words = "json"
@@ -118,6 +120,10 @@ class Scope:
                 )
             if not words:
                 arrow = _member(arrow, path, said)
+        whole = whole and words == "json" and not (override or declared)
+        known = self._known.get((origin, column, path, whole))
+        if known is not None:
+            return known
         created = Input(
             number=len(self.inputs),
             origin=origin,
@@ -127,9 +133,10 @@ class Scope:
             declared=override or declared,
             said=said,
             arrow=arrow,
+            whole=whole,
         )
         self.inputs.append(created)
-        self._known[origin, column, path] = created
+        self._known[origin, column, path, whole] = created
         return created
 
 

@@ -1,12 +1,15 @@
 """The kind of a column of raw JSON tokens, as its values show it: JSON declares no types.
 
 Kinds: ``integer`` (all whole and within 64 bit), ``double`` (numbers), ``text`` (strings), ``boolean``, ``json``
-(objects, lists, or a mixture), and ``""`` where only nulls were seen. They are observed once per run and then frozen,
-so that the same batch always gives the same outputs.
+(objects and lists), and ``""`` where only nulls were seen. Of a mixture the kind is ``json:`` and that of most of its
+values (``json:double``; a tie goes to text): passed on unchanged it stays JSON, while expressions compute with what
+most values are and the others are rejected alone. Kinds are observed once per run and then frozen, so that the same
+batch always gives the same outputs.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 
 import pyarrow as pa
@@ -17,25 +20,48 @@ from dragoman.core.fieldtype import declared_type, words_of
 from dragoman.core.flow import TranslationSpec
 from dragoman.translation.projection import MARK, explode, project
 
-__all__ = ["kind_of", "merge", "merge_all", "observe"]
+__all__ = ["Tallies", "add_all", "kind_of", "kinds_of", "observe"]
+
+Tallies = dict[str, Counter[str]]
+"""How many values of each kind were seen, by column or path."""
 
 _INT64 = 1 << 63
 _SAFE_DIGITS = 18
+_FIRST = {'"': "text", "t": "boolean", "f": "boolean", "{": "json", "[": "json"}
 
 
 def kind_of(tokens: pa.Array | pa.ChunkedArray) -> str:
-    """The kind that fits every token."""
+    """The kind that fits every token, or that of a mixture."""
+    return _named(_tally(tokens))
+
+
+def kinds_of(tallies: Mapping[str, Counter[str]]) -> dict[str, str]:
+    """The kind of each column or path."""
+    return {name: _named(tally) for name, tally in tallies.items()}
+
+
+def add_all(tallies: Tallies, more: Mapping[str, Counter[str]]) -> None:
+    """Put another batch's observation to the first."""
+    for name, tally in more.items():
+        tallies.setdefault(name, Counter()).update(tally)
+
+
+def _tally(tokens: pa.Array | pa.ChunkedArray) -> Counter[str]:
+    """How many tokens are of each kind; numbers count as what fits all of them, nulls and marked ones not at all."""
     tokens = pc.drop_null(tokens)
     tokens = tokens.filter(pc.invert(pc.starts_with(tokens, MARK)))
-    if not len(tokens):
-        return ""
-    first = set(pc.unique(pc.utf8_slice_codeunits(tokens, 0, 1)).to_pylist())
-    if first == {'"'}:
-        return "text"
-    if first <= {"t", "f"}:
-        return "boolean"
-    if first & set('{["tf!'):
-        return "json"
+    tally: Counter[str] = Counter()
+    first = pc.utf8_slice_codeunits(tokens, 0, 1)
+    for one in pc.value_counts(first).to_pylist():
+        tally[_FIRST.get(one["values"], "number")] += one["counts"]
+    if number := tally.pop("number", 0):
+        if len(tally):
+            tokens = tokens.filter(pc.invert(pc.is_in(first, pa.array(list(_FIRST)))))
+        tally[_number_kind(tokens)] = number
+    return tally
+
+
+def _number_kind(tokens: pa.Array | pa.ChunkedArray) -> str:
     if pc.any(pc.match_substring_regex(tokens, "[.eE]")).as_py():
         return "double"
     if pc.max(pc.binary_length(tokens)).as_py() > _SAFE_DIGITS and not all(
@@ -45,42 +71,45 @@ def kind_of(tokens: pa.Array | pa.ChunkedArray) -> str:
     return "integer"
 
 
-def merge(one: str, other: str) -> str:
-    """The kind that fits what both fit."""
-    if not one or not other or one == other:
-        return one or other
-    return "double" if {one, other} == {"integer", "double"} else "json"
+def _named(tally: Counter[str]) -> str:
+    number = "double" if tally["double"] else "integer"
+    counts = {
+        "text": tally["text"],
+        number: tally["integer"] + tally["double"],
+        "boolean": tally["boolean"],
+        "json": tally["json"],
+    }
+    seen = [kind for kind, count in counts.items() if count]
+    if len(seen) < 2:
+        return seen[0] if seen else ""
+    most = max(seen, key=lambda kind: counts[kind])
+    return "json" if most == "json" else f"json:{most}"
 
 
-def merge_all(one: Mapping[str, str], other: Mapping[str, str]) -> dict[str, str]:
-    """Two observations as one, by column or path."""
-    return {name: merge(one.get(name, ""), other.get(name, "")) for name in {**one, **other}}
-
-
-def observe(table: pa.Table, specs: Iterable[TranslationSpec] = ()) -> dict[str, str]:
+def observe(table: pa.Table, specs: Iterable[TranslationSpec] = ()) -> Tallies:
     """The kinds of a staged batch's undeclared JSON columns, and of the paths into them that ``specs`` use.
 
     Keys are columns, dotted paths (``customer.city``) and ``[].price`` for the elements of a list.
     """
     kinds = {
-        field.name: kind_of(table.column(position))
+        field.name: _tally(table.column(position))
         for position, field in enumerate(table.schema)
         if words_of(field) == "json" and declared_type(field) is None
     }
     if kinds:
         for spec in specs:
-            kinds = _observe_paths(table, spec, kinds)
+            add_all(kinds, _observe_paths(table, spec, set(kinds)))
     return kinds
 
 
-def _observe_paths(table: pa.Table, spec: TranslationSpec, kinds: dict[str, str]) -> dict[str, str]:
+def _observe_paths(table: pa.Table, spec: TranslationSpec, kinds: set[str]) -> Tallies:
     record, element = _paths_of(spec)
     paths: dict[str, list[tuple[str, ...]]] = {}
     for names in record:
         if names[0] in kinds and len(names) > 1:
             paths.setdefault(names[0], []).append(names[1:])
     found = {
-        ".".join((column, *path)): kind_of(tokens)
+        ".".join((column, *path)): _tally(tokens)
         for column, members in paths.items()
         for path, tokens in project(table.column(column), members).items()
     }
@@ -88,8 +117,8 @@ def _observe_paths(table: pa.Table, spec: TranslationSpec, kinds: dict[str, str]
     if element and at[0] in kinds:
         tokens = project(table.column(at[0]), [at[1:]])[at[1:]]
         lines = explode(tokens).elements
-        found |= {".".join(("[]", *path)): kind_of(values) for path, values in project(lines, element).items()}
-    return merge_all(kinds, found)
+        found |= {".".join(("[]", *path)): _tally(values) for path, values in project(lines, element).items()}
+    return found
 
 
 def _paths_of(spec: TranslationSpec) -> tuple[set[tuple[str, ...]], set[tuple[str, ...]]]:

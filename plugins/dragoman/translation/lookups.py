@@ -44,7 +44,7 @@ class Lookup:
     def register(self, sandbox: Sandbox, doubles: Sequence[Input] = ()) -> None:
         """Make ``key_N`` and the needed ``w_N`` readable; ``FatalError`` ``lookup.ambiguous`` for a key found twice."""
         scope = Scope(self.records.schema, source=self.source)
-        keys = [scope.resolve((column,), f"lookup {self.name}") for column in self.on]
+        keys = [scope.resolve((column,), f"lookup {self.name}", whole=True) for column in self.on]
         own = values_of(self.records, keys)
         arrays = {f"w_{number}": values for number, values in own.items()}
         sandbox.register(f"{self.table}_raw", pa.table(arrays))

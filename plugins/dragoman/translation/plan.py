@@ -49,7 +49,7 @@ class Plan:
         names = {spec.name: f"o_{number}" for number, spec in enumerate(fields)}
         self.shape = Shape(
             scope=scope,
-            filter=resolve(filter_text, "filter", scope, lookups=False) if filter_text else None,
+            filter=resolve(filter_text, "filter", scope, lookups=False, condition=True) if filter_text else None,
             lookups=tuple(lookups),
             keys=keys,
             outputs=[Output(one, resolve(one.expression, f"field {one.name}", scope), _type_of(one)) for one in fields],

@@ -9,7 +9,7 @@ from dragoman.core.errors import ConfigError
 from dragoman.core.fieldtype import words_field
 from dragoman.core.flow import FieldSpec, TranslationSpec
 from dragoman.translation.engine import Translator
-from dragoman.translation.kinds import observe
+from dragoman.translation.kinds import kinds_of, observe
 
 D = Decimal
 FIELDS = (
@@ -136,9 +136,9 @@ def test_kinds_are_observed_along_the_paths_that_a_map_uses():
             FieldSpec(name="t", expression="t"),
         )
     )
-    assert observe(table) == {"c": "json", "lines": "json"}
-    kinds = observe(table, [what])
-    assert kinds == {"c": "json", "lines": "json", "c.id": "double", "[].n": "json"}
+    assert kinds_of(observe(table)) == {"c": "json", "lines": "json"}
+    kinds = kinds_of(observe(table, [what]))
+    assert kinds == {"c": "json", "lines": "json", "c.id": "double", "[].n": "json:integer"}
     translator = Translator(what, table.schema, kinds=kinds)
     assert [str(one.type) for one in translator.schema] == ["double", "string", "string"]
     assert translator.apply(table).passed == 2

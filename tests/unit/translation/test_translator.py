@@ -226,6 +226,32 @@ def test_a_value_that_leaves_its_frozen_kind_is_rejected_only_where_used():
     assert unused.apply(later).passed == 3
 
 
+def test_expressions_compute_with_what_most_values_of_a_mixture_are():
+    numbers = documents({"n": "2"}, {"n": '"two"'}, {"n": "1.5"}, {"n": None}, {"n": "[1]"})
+    result = apply(spec(field("twice", "n * 2"), "n"), numbers)
+    assert rows(result) == [(4.0, "2", 0), (3.0, "1.5", 2), (None, None, 3)]
+    assert refusals(result) == [("type.changed", "twice", 1), ("type.changed", "twice", 4)]
+    assert "is double" in result.rejects[0].message
+    texts = documents({"t": '"a1"'}, {"t": "12.50"}, {"t": '"b"'}, {"t": "3"}, {"t": '{"x": 1}'})
+    result = apply(spec(field("u", "upper(t)"), "t"), texts)
+    assert rows(result) == [("A1", '"a1"', 0), ("12.50", "12.50", 1), ("B", '"b"', 2), ("3", "3", 3)]
+    assert refusals(result) == [("type.changed", "u", 4)]
+
+
+def test_a_mixture_that_is_handed_on_stays_what_it_was():
+    table = documents({"n": "2"}, {"n": '"two"'}, {"n": "1.50"}, {"n": "true"}, {"n": '{"a": [1.0]}'})
+    result = apply(spec(), table)
+    assert str(type_of(result.outputs.schema.field("n"))) == "json"
+    assert rows(result) == [("2", 0), ('"two"', 1), ("1.50", 2), ("true", 3), ('{"a": [1.0]}', 4)]
+
+
+def test_a_filter_sees_most_values_of_a_mixture():
+    table = documents({"on": "true"}, {"on": '"yes"'}, {"on": "false"}, {"on": "true"})
+    result = apply(spec("on", filter="on"), table)
+    assert rows(result) == [("true", 0), ("true", 3)]
+    assert refusals(result) == [("type.changed", "filter", 1)]
+
+
 def test_a_number_that_a_double_cannot_hold_says_declare_a_decimal():
     table = documents(
         {"n": "0.1"}, {"n": "12345678901234567.5"}, {"n": "1e400"}, {"n": "1e2"}, {"n": "0.12345678901234567890"}
