@@ -22,7 +22,8 @@ COMPONENTS = ("api-server", "scheduler", "dag-processor")
 class Cluster:
     """What a test does with it. ``database`` is Airflow's own SQLite file."""
 
-    def __init__(self, home: Path, port: int) -> None:
+    def __init__(self, home: Path, port: int, components: tuple[str, ...] = COMPONENTS) -> None:
+        self.components = components
         self.database = home / "airflow.db"
         self.logs = home / "logs"
         self._base = f"http://127.0.0.1:{port}"
@@ -41,7 +42,8 @@ class Cluster:
             health = httpx.get(f"{self._base}/api/v2/monitor/health", timeout=5).json()
         except (httpx.HTTPError, ValueError):
             return False
-        return all(health[part]["status"] == "healthy" for part in ("scheduler", "dag_processor"))
+        parts = ("scheduler", "dag_processor", *(part for part in ("triggerer",) if part in self.components))
+        return all(health[part]["status"] == "healthy" for part in parts)
 
     def tasks(self, dag_id: str, run_id: str) -> dict[str, dict[str, Any]]:
         """The task instances of a run, by their ids."""
@@ -61,8 +63,13 @@ def until(what: Callable[[], Any], seconds: float, why: str) -> Any:
 
 
 @contextmanager
-def cluster(home: Path, migrated: Path, environment: Mapping[str, str]) -> Iterator[Cluster]:
-    """Start on a copy of a migrated database, and end every process at the end, whatever happened."""
+def cluster(
+    home: Path, migrated: Path, environment: Mapping[str, str], more: tuple[str, ...] = ()
+) -> Iterator[Cluster]:
+    """Start on a copy of a migrated database, and end every process at the end, whatever happened.
+
+    ``more`` names components beside ``COMPONENTS``, such as the triggerer.
+    """
     home.mkdir()
     shutil.copy(migrated, home / "airflow.db")
     with socket.socket() as probe:
@@ -83,9 +90,10 @@ def cluster(home: Path, migrated: Path, environment: Mapping[str, str]) -> Itera
         "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
     }
     command = [sys.executable, "-m", "airflow"]
+    components = (*COMPONENTS, *more)
     processes = []
     try:
-        for name in COMPONENTS:
+        for name in components:
             with (home / f"{name}.log").open("wb") as log:
                 processes.append(
                     subprocess.Popen(
@@ -96,12 +104,12 @@ def cluster(home: Path, migrated: Path, environment: Mapping[str, str]) -> Itera
                         start_new_session=True,
                     )
                 )
-        running = Cluster(home, port)
+        running = Cluster(home, port, components)
         try:
             until(running.up, 90, "Airflow is healthy")
             yield running
         except AssertionError as error:
-            for name in COMPONENTS:
+            for name in components:
                 error.add_note(f"== {name}\n{(home / f'{name}.log').read_text()[-2000:]}")
             raise
     finally:

@@ -9,6 +9,7 @@ from pathlib import Path
 from dragoman.core.errors import Problem
 from dragoman.core.flow import Flow, Policy
 from dragoman.core.registry import registry
+from dragoman.language.check_alerts import check_alerts
 from dragoman.language.check_expressions import check_expressions
 from dragoman.language.context import Context
 from dragoman.language.document import GraphDocument, ShortDocument
@@ -62,6 +63,8 @@ def _flow(context: Context, document: ShortDocument | GraphDocument) -> Flow:
     schedule = document.schedule
     if schedule is not None:
         _check_schedule(context, document)
+    policy = _policy(document.policy or PolicyBody.model_validate({}))
+    check_alerts(context, document.alerts, deadline=policy.deadline is not None)
     return Flow(
         integration=document.integration,
         title=document.title,
@@ -75,7 +78,7 @@ def _flow(context: Context, document: ShortDocument | GraphDocument) -> Flow:
         sources=tuple(graph.sources),
         translations=tuple(graph.translations),
         deliveries=tuple(graph.deliveries),
-        policy=_policy(document.policy or PolicyBody.model_validate({})),
+        policy=policy,
         alerts=tuple(alert.model_dump(exclude_none=True) for alert in document.alerts),
         access={team: list(rights) for team, rights in document.access.items()},
     )

@@ -9,12 +9,13 @@ from typing import Any
 from dragoman.language.reader import Reading
 from dragoman.language.words import BROKEN
 
-__all__ = ["LATER_FORMATS", "LATER_MODES", "scan", "take_later"]
+__all__ = ["LATER_EVENTS", "LATER_FORMATS", "LATER_MODES", "scan", "take_later"]
 
 LATER_FORMATS = frozenset(
     {"edifact", "xml", "excel", "xlsx", "parquet", "word", "docx", "fixed", "avro", "idoc", "x12"}
 )
 LATER_MODES = frozenset({"delete"})
+LATER_EVENTS = frozenset({"overdue"})
 
 _LATER: dict[str, tuple[str, ...]] = {
     "document": ("template", "environments", "privacy", "offer"),
@@ -94,6 +95,7 @@ def take_later(reading: Reading) -> None:
     """Tell the keys that are not available yet, and take them out."""
     value = reading.value
     _take(reading, value, (), "document")
+    _take_events(reading, value.get("alerts"))
     for short, plural, level in (
         ("source", "sources", "source"),
         ("translate", "translations", "translation"),
@@ -114,3 +116,23 @@ def _take(reading: Reading, body: Any, path: tuple[str | int, ...], level: str) 
         if key in body:
             reading.add((*path, key), "language.not_yet", f"{key} is not available yet", "a file without it", key=True)
             del body[key]
+
+
+def _take_events(reading: Reading, alerts: Any) -> None:
+    """Tell the events that are not available yet; another takes the place of each, so that it is told once."""
+    for at, alert in enumerate(alerts if isinstance(alerts, list) else ()):
+        if not isinstance(alert, dict):
+            continue
+        events = alert.get("on")
+        if isinstance(events, str) and events in LATER_EVENTS:
+            _tell_event(reading, ("alerts", at, "on"), events)
+            alert["on"] = "failed"
+        if isinstance(events, list):
+            for number, event in enumerate(events):
+                if isinstance(event, str) and event in LATER_EVENTS:
+                    _tell_event(reading, ("alerts", at, "on", number), event)
+                    events[number] = "failed"
+
+
+def _tell_event(reading: Reading, place: tuple[str | int, ...], event: str) -> None:
+    reading.add(place, "language.not_yet", f"the event {event} is not available yet", "a list without it")

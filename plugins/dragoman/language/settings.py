@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, StrictBool
 
 from dragoman.language.shapes import Strict, as_list
-from dragoman.language.values import ConnectionId, Cron, Duration, IntegrationId, Memory, NodeName, Rate, Text, TimeZone
+from dragoman.language.values import ConnectionId, Cron, Duration, IntegrationId, Memory, Rate, Text, TimeZone
 
 __all__ = ["Alert", "PolicyBody", "Schedule"]
 
@@ -68,7 +68,11 @@ Event = Literal["failed", "late", "held", "rejects", "in_doubt", "overdue", "rec
 class Alert(Strict):
     """Who is told, of what, and how."""
 
-    on: list[Event] = Field(min_length=1, description="Events")
-    notifier: NodeName = Field(description="Kind of message", examples=["email"])
-    connection: ConnectionId | None = Field(None, description="Id of an Airflow connection")
-    to: Annotated[list[Text], BeforeValidator(as_list)] = Field([], description="Receivers")
+    on: Annotated[list[Event], BeforeValidator(as_list)] = Field(
+        min_length=1, description="Events", examples=[["failed", "held"]]
+    )
+    notifier: Literal["email", "webhook"] = Field(description="Kind of message", examples=["email"])
+    connection: ConnectionId | None = Field(
+        None, description="Id of an Airflow connection: type smtp (smtp_default if absent), or http for a webhook"
+    )
+    to: Annotated[list[Text], BeforeValidator(as_list)] = Field([], description="Receivers of a mail")

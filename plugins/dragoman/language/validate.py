@@ -23,7 +23,6 @@ _STAND_INS: dict[str, Any] = {
     "from": BROKEN,
     "type": BROKEN,
     "column": BROKEN,
-    "notifier": BROKEN,
 }
 _CUT = re.compile(r"\d+\)")
 """What YAML makes of the end of an unquoted ``decimal(12,2)`` within braces; its beginning is told."""

@@ -30,6 +30,14 @@ class History(Part):
         with self._db.read() as connection:
             return [RejectRow(**row._mapping) for row in connection.execute(query.order_by(table.c.id))]
 
+    def first_reject(self, run_id: str) -> RejectRow | None:
+        """The first reject of a run in the order of nodes and records, whatever became of it; None without one."""
+        table = tables.reject
+        query = sa.select(*_REJECT).where(table.c.run_id == run_id).order_by(table.c.id).limit(1)
+        with self._db.read() as connection:
+            row = connection.execute(query).one_or_none()
+        return None if row is None else RejectRow(**row._mapping)
+
     def close_rejects(self, run_id: str, how: str) -> int:
         """The open rejects of a run become ``how`` (replayed, abandoned, …); returns how many were open."""
         table = tables.reject

@@ -11,15 +11,27 @@ from dragoman.ledger.decisions import Decisions
 from dragoman.ledger.history import History
 from dragoman.ledger.lease import Lease, Leases
 from dragoman.ledger.nodes import Nodes
+from dragoman.ledger.notices import Notices
 from dragoman.ledger.positions import Positions
-from dragoman.ledger.rows import AuditRow, BatchRow, GoodCopy, NodeRow, RejectRow, Run
+from dragoman.ledger.rows import AuditRow, BatchRow, GoodCopy, NodeRow, NoticeRow, RejectRow, Run
 from dragoman.ledger.runs import Runs
 from dragoman.ledger.schema import prepare_schema
 
-__all__ = ["AuditRow", "BatchRow", "GoodCopy", "Lease", "Ledger", "NodeRow", "RejectRow", "Run", "open_ledger"]
+__all__ = [
+    "AuditRow",
+    "BatchRow",
+    "GoodCopy",
+    "Lease",
+    "Ledger",
+    "NodeRow",
+    "NoticeRow",
+    "RejectRow",
+    "Run",
+    "open_ledger",
+]
 
 
-class Ledger(Leases, Runs, Decisions, Nodes, Positions, History):
+class Ledger(Leases, Runs, Decisions, Nodes, Positions, History, Notices):
     """An open ledger; its methods may be called from several threads."""
 
     def close(self) -> None:

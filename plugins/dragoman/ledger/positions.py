@@ -8,8 +8,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from dragoman.core import clock
 from dragoman.ledger import tables
-from dragoman.ledger.part import Part
+from dragoman.ledger.part import Part, check_fence, packed
+from dragoman.ledger.rows import CursorRow
 
 __all__ = ["Positions", "commit_positions"]
 
@@ -27,6 +29,34 @@ class Positions(Part):
             text = connection.execute(query).scalar()
         return None if text is None else json.loads(text)
 
+    def cursors(self, integration: str) -> list[CursorRow]:
+        """The committed cursors of all nodes, by name."""
+        table = tables.cursor
+        query = (
+            sa.select(table.c.node, table.c.value, table.c.run_id)
+            .where(table.c.integration == integration)
+            .order_by(table.c.node)
+        )
+        with self._db.read() as connection:
+            return [CursorRow(row.node, json.loads(row.value), row.run_id) for row in connection.execute(query)]
+
+    def put_cursor(self, integration: str, token: int, node: str, value: Any, who: str) -> None:
+        """A person puts a cursor somewhere, or takes it away (None); what it was goes into the audit with it."""
+        table = tables.cursor
+        with self._db.write() as connection:
+            check_fence(connection, integration, token)
+            here = (table.c.integration == integration, table.c.node == node)
+            before = connection.execute(sa.select(table.c.value).where(*here)).scalar()
+            connection.execute(table.delete().where(*here))
+            if value is not None:
+                connection.execute(
+                    table.insert().values(integration=integration, node=node, value=packed(value), run_id="")
+                )
+            detail = f"{integration}/{node}: {_short(before)} -> {_short(None if value is None else packed(value))}"
+            connection.execute(
+                tables.audit.insert().values(at=clock.now(), who=who, what="cursor", run_id="", detail=detail)
+            )
+
     def mark(self, integration: str, node: str, key: str) -> str:
         """One mark; empty where there is none."""
         table = tables.mark
@@ -42,6 +72,14 @@ class Positions(Part):
         query = sa.select(table.c.key, table.c.value).where(table.c.integration == integration, table.c.node == node)
         with self._db.read() as connection:
             return {row.key: row.value for row in connection.execute(query)}
+
+
+def _short(cursor: str | None) -> str:
+    """A cursor for the audit, without the hashes that some carry."""
+    if cursor is None:
+        return "none"
+    value = json.loads(cursor)
+    return packed({name: part for name, part in value.items() if name != "seen"} if isinstance(value, dict) else value)
 
 
 def commit_positions(connection: Connection, integration: str, run_id: str) -> None:

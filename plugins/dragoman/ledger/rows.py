@@ -9,10 +9,12 @@ from typing import Any
 
 from dragoman.core import clock
 
-__all__ = ["UNFINISHED", "AuditRow", "BatchRow", "GoodCopy", "NodeRow", "RejectRow", "Run"]
+__all__ = ["BACKFILL", "LIVE", "UNFINISHED", "AuditRow", "BatchRow", "CursorRow", "GoodCopy", "NodeRow", "NoticeRow", "RejectRow", "Run"]
 
 UNFINISHED = ("open", "failed", "held")
 """States of a run that goes on later, as long as it is not closed."""
+LIVE, BACKFILL = "live", "backfill"
+"""Kinds of runs."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,12 @@ class Run:
     error: str
     opened_at: datetime
     closed_at: datetime | None
+    late_at: datetime | None = None
+    """When it was seen to have passed ``policy.deadline``, or None."""
+    kind: str = LIVE
+    """``live``: from the cursors on. ``backfill``: one interval, which moves no cursor."""
+    interval: tuple[str, str] | None = None
+    """What a backfill reads: from, and up to but not including, in the source's own text."""
 
     @property
     def finished(self) -> bool:
@@ -46,6 +54,15 @@ class Run:
     def seconds(self) -> float:
         """From its opening to its end, or until now."""
         return ((self.closed_at or clock.now()) - self.opened_at).total_seconds()
+
+
+@dataclass(frozen=True)
+class CursorRow:
+    """Where the next live run of a source's node begins; ``run_id`` is the run that moved it there, or empty."""
+
+    node: str
+    value: Any
+    run_id: str
 
 
 @dataclass(frozen=True)
@@ -121,3 +138,22 @@ class GoodCopy:
     digest: str
     files: Mapping[str, bytes] = field(repr=False)
     saved_at: datetime
+
+
+@dataclass(frozen=True)
+class NoticeRow:
+    """One message to one receiver. ``subject`` is the run, or the DAG run where the ledger knows no run."""
+
+    integration: str
+    subject: str
+    kind: str
+    """``red`` (failed, held or in_doubt), ``late``, ``rejects`` or ``recovered``: each is told once."""
+    target: str
+    """A short hash of the receiver."""
+    event: str
+    receiver: Mapping[str, Any]
+    message: Mapping[str, Any]
+    state: str = "untold"
+    """``untold``, ``claimed`` (somebody is sending it) or ``told``."""
+    tries: int = 0
+    error: str = ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,9 +12,10 @@ from sqlalchemy.engine import Connection
 
 from dragoman.core import clock
 from dragoman.ledger import tables
+from dragoman.ledger.notices import noted_late
 from dragoman.ledger.part import Part, check_fence, fenced_run, packed, unknown_run
 from dragoman.ledger.positions import commit_positions
-from dragoman.ledger.rows import UNFINISHED, Run
+from dragoman.ledger.rows import BACKFILL, LIVE, UNFINISHED, Run
 
 __all__ = ["Runs", "change_run", "run_of"]
 
@@ -31,8 +33,12 @@ class Runs(Part):
         *,
         run_id: str = "",
         trigger: str = "",
+        interval: tuple[str, str] | None = None,
     ) -> Run:
-        """Open a new run. ``trigger`` names the DAG run that asks for it; ``run_id`` is made where not given."""
+        """Open a new run; with an ``interval`` it is a backfill.
+
+        ``trigger`` names the DAG run that asks for it; ``run_id`` is made where not given.
+        """
         values: dict[str, Any] = {
             "run_id": run_id or clock.new_run_id(),
             "integration": integration,
@@ -41,12 +47,15 @@ class Runs(Part):
             "token": token,
             "digest": digest,
             "trigger": trigger,
+            "kind": BACKFILL if interval else LIVE,
+            "interval": packed(interval),
             "accepted": False,
             "bounds": "{}",
             "figures": "{}",
             "error_code": "",
             "error": "",
             "opened_at": clock.now(),
+            "late_at": noted_late(integration, trigger) if trigger else None,
         }
         with self._db.write() as connection:
             check_fence(connection, integration, token)
@@ -67,18 +76,42 @@ class Runs(Part):
         with self._db.read() as connection:
             return run_of(connection, run_id)
 
-    def unfinished_run(self, integration: str) -> Run | None:
-        """The newest run that is open, failed or held and not closed."""
+    def unfinished_run(self, integration: str, interval: tuple[str, str] | None = None) -> Run | None:
+        """The newest live run that is open, failed or held and not closed; or the backfill of this very interval."""
+        return next((run for run in self.unfinished_runs(integration) if run.interval == interval), None)
+
+    def unfinished_runs(self, integration: str) -> list[Run]:
+        """All of them, live and backfills, newest first."""
         query = (
             sa.select(tables.run)
             .where(tables.run.c.integration == integration)
             .where(tables.run.c.state.in_(UNFINISHED), tables.run.c.closed_at.is_(None))
             .order_by(*_NEWEST_FIRST)
-            .limit(1)
         )
         with self._db.read() as connection:
-            row = connection.execute(query).one_or_none()
-        return None if row is None else _of(row)
+            return [_of(row) for row in connection.execute(query)]
+
+    def backfills(self, integration: str) -> list[Run]:
+        """The closed backfills that were not given up, newest first."""
+        query = (
+            sa.select(tables.run)
+            .where(tables.run.c.integration == integration, tables.run.c.kind == BACKFILL)
+            .where(tables.run.c.closed_at.is_not(None), tables.run.c.state.not_in(UNFINISHED))
+            .order_by(*_NEWEST_FIRST)
+        )
+        with self._db.read() as connection:
+            return [_of(row) for row in connection.execute(query)]
+
+    def delivered_since(self, integration: str, moment: datetime, but: str) -> bool:
+        """Whether another run than ``but`` was closed after a moment and may have delivered something."""
+        query = sa.select(sa.literal(1)).where(
+            tables.run.c.integration == integration,
+            tables.run.c.run_id != but,
+            tables.run.c.closed_at >= moment,
+            tables.run.c.state.not_in((*UNFINISHED, "nothing_new")),
+        )
+        with self._db.read() as connection:
+            return connection.execute(query.limit(1)).scalar() is not None
 
     def runs(self, integration: str | None = None, limit: int = 20) -> list[Run]:
         """The newest runs, of one integration or of all."""
@@ -112,6 +145,14 @@ class Runs(Part):
             change_run(connection, run_id, values | {"closed_at": clock.now()})
             return run_of(connection, run_id)
 
+    def mark_late(self, run_id: str) -> None:
+        """The run has passed its deadline; the first mark stays. No lease is needed: this changes nothing else."""
+        table = tables.run
+        with self._db.write() as connection:
+            connection.execute(
+                table.update().where(table.c.run_id == run_id, table.c.late_at.is_(None)).values(late_at=clock.now())
+            )
+
     def _set(self, run_id: str, token: int, values: dict[str, Any]) -> None:
         with self._db.write() as connection:
             fenced_run(connection, run_id, token)
@@ -133,4 +174,6 @@ def run_of(connection: Connection, run_id: str) -> Run:
 
 def _of(row: sa.Row[Any]) -> Run:
     values = dict(row._mapping)
-    return Run(**values | {name: json.loads(values[name]) for name in ("bounds", "figures")})
+    interval = json.loads(values["interval"])
+    values |= {name: json.loads(values[name]) for name in ("bounds", "figures")}
+    return Run(**values | {"interval": tuple(interval) if interval else None})

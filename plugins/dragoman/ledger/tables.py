@@ -35,6 +35,7 @@ __all__ = [
     "mark",
     "metadata",
     "node",
+    "notice",
     "reject",
     "run",
     "version",
@@ -77,6 +78,8 @@ run = Table(
     Column("token", BigInteger, nullable=False),
     Column("digest", String(64), nullable=False),
     Column("trigger", String(250), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("interval", Text, nullable=False),
     Column("accepted", Boolean, nullable=False),
     Column("bounds", Text, nullable=False),
     Column("figures", Text, nullable=False),
@@ -84,6 +87,7 @@ run = Table(
     Column("error", Text, nullable=False),
     Column("opened_at", Moment, nullable=False),
     Column("closed_at", Moment),
+    Column("late_at", Moment),
     Index("dragoman_run_of", "integration", "opened_at"),
 )
 
@@ -184,4 +188,22 @@ good_copy = Table(
     Column("digest", String(64), nullable=False),
     Column("content", LargeBinary, nullable=False),
     Column("saved_at", Moment, nullable=False),
+)
+
+notice = Table(
+    "dragoman_notice",
+    metadata,
+    Column("integration", String(250), primary_key=True),
+    Column("subject", String(250), primary_key=True),
+    Column("kind", String(16), primary_key=True),
+    Column("target", String(32), primary_key=True),
+    Column("event", String(16), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("receiver", Text, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("error", Text, nullable=False),
+    Column("noted_at", Moment, nullable=False),
+    Column("changed_at", Moment, nullable=False),
+    Index("dragoman_notice_in_state", "state", "integration"),
 )

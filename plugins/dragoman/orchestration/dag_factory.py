@@ -9,6 +9,7 @@ from airflow.sdk import DAG, Asset, CronTriggerTimetable, Param
 
 from dragoman.core.flow import Flow
 from dragoman.core.task_graph import TaskPlan, tasks_of
+from dragoman.orchestration.alerts import RunAlerts
 from dragoman.orchestration.doc import doc_of
 from dragoman.orchestration.operators import (
     ASSET_SCHEME,
@@ -21,6 +22,7 @@ from dragoman.orchestration.operators import (
 )
 from dragoman.orchestration.pools import pool_of, pools_are_made
 from dragoman.orchestration.retry import MIN_RETRIES
+from dragoman.orchestration.rights.words import ACCESS_PARAM, written_access
 
 __all__ = ["STALE", "TAG", "dag_of"]
 
@@ -46,8 +48,9 @@ def dag_of(flow: Flow, *, stale: bool = False) -> DAG:
         deadline=_deadline(flow),
     )
     plans = tasks_of(flow)
+    alerts = RunAlerts(flow) if flow.alerts else None
     for plan in plans:
-        task = _task(flow, plan, dag)
+        task = _task(flow, plan, dag, alerts)
         if plan.upstream:
             task.set_upstream([dag.get_task(task_id) for task_id in plan.upstream])
     _set_params(dag, flow)
@@ -63,9 +66,11 @@ def _set_params(dag: DAG, flow: Flow) -> None:
     dag.params["digest"] = _const(flow.digest, "SHA-256 over the integration and the files it names")
     if flow.policy.max_parallel is not None:
         dag.params["max_parallel"] = _const(flow.policy.max_parallel, "Slots of a pool that is made for a connection")
+    if flow.access:
+        dag.params[ACCESS_PARAM] = _const(written_access(flow.access), "Roles and their rights")
 
 
-def _task(flow: Flow, plan: TaskPlan, dag: DAG) -> DragomanOperator:
+def _task(flow: Flow, plan: TaskPlan, dag: DAG, alerts: RunAlerts | None) -> DragomanOperator:
     given: dict[str, Any] = {
         "task_id": plan.task_id,
         "dag": dag,
@@ -75,12 +80,16 @@ def _task(flow: Flow, plan: TaskPlan, dag: DAG) -> DragomanOperator:
     }
     if flow.policy.max_parallel is not None and plan.connection and pools_are_made():
         given["pool"] = pool_of(plan.connection)
+    if alerts is not None:
+        given["on_failure_callback"] = alerts.failed
     if plan.step == "extract":
         return ExtractOperator(source=plan.node, **given)
     if plan.step == "translate":
         return TranslateOperator(node=plan.node, **given)
     if plan.step == "deliver":
         return DeliverOperator(node=plan.node, **given)
+    if alerts is not None:
+        given["on_success_callback"] = alerts.succeeded
     given["outlets"] = [_asset(flow.integration)]
     return RunOperator(**given) if plan.step == "run" else ReconcileOperator(**given)
 
@@ -107,7 +116,7 @@ def _deadline(flow: Flow) -> Any:
         return None
     from dragoman.orchestration.deadline import deadline_of
 
-    return deadline_of(flow.policy.deadline)
+    return deadline_of(flow, flow.policy.deadline)
 
 
 def _const(value: Any, text: str) -> Param:

@@ -23,6 +23,8 @@ def upgrade() -> None:
         sa.Column("token", sa.BigInteger(), nullable=False),
         sa.Column("digest", sa.String(64), nullable=False),
         sa.Column("trigger", sa.String(250), nullable=False),
+        sa.Column("kind", sa.String(16), nullable=False),
+        sa.Column("interval", sa.Text(), nullable=False),
         sa.Column("accepted", sa.Boolean(), nullable=False),
         sa.Column("bounds", sa.Text(), nullable=False),
         sa.Column("figures", sa.Text(), nullable=False),
@@ -30,6 +32,7 @@ def upgrade() -> None:
         sa.Column("error", sa.Text(), nullable=False),
         sa.Column("opened_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("closed_at", sa.DateTime(timezone=True)),
+        sa.Column("late_at", sa.DateTime(timezone=True)),
     )
     op.create_index("dragoman_run_of", "dragoman_run", ["integration", "opened_at"])
     op.create_table(
@@ -115,8 +118,24 @@ def upgrade() -> None:
         sa.Column("content", sa.LargeBinary(), nullable=False),
         sa.Column("saved_at", sa.DateTime(timezone=True), nullable=False),
     )
+    op.create_table(
+        "dragoman_notice",
+        sa.Column("integration", sa.String(250), primary_key=True),
+        sa.Column("subject", sa.String(250), primary_key=True),
+        sa.Column("kind", sa.String(16), primary_key=True),
+        sa.Column("target", sa.String(32), primary_key=True),
+        sa.Column("event", sa.String(16), nullable=False),
+        sa.Column("state", sa.String(16), nullable=False),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.Column("receiver", sa.Text(), nullable=False),
+        sa.Column("message", sa.Text(), nullable=False),
+        sa.Column("error", sa.Text(), nullable=False),
+        sa.Column("noted_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
+    )
+    op.create_index("dragoman_notice_in_state", "dragoman_notice", ["state", "integration"])
 
 
 def downgrade() -> None:
-    for table in ("good_copy", "audit", "reject", "lease", "mark", "cursor", "node", "batch", "run"):
+    for table in ("notice", "good_copy", "audit", "reject", "lease", "mark", "cursor", "node", "batch", "run"):
         op.drop_table(f"dragoman_{table}")
