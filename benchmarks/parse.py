@@ -32,7 +32,7 @@ owner: supply-chain
 schedule: "{minute} * * * *"
 
 source:
-  {{connector: files, connection: inbox_{n}, path: "orders/*.csv", types: {{quantity: integer, price: "decimal(12,2)"}}}}
+  {{connector: files, connection: inbox_{n}, path: "*.csv", types: {{quantity: integer, price: "decimal(12,2)"}}}}
 
 translate:
   filter: "status <> 'draft'"

@@ -44,7 +44,9 @@ class Workshop:
             env["DRAGOMAN_FAILPOINT"] = failpoint
         return env | more
 
-    def run(self, *words: str, failpoint: str = "", timeout: float = 60, **more: str) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, *words: str, failpoint: str = "", timeout: float = 60, **more: str
+    ) -> subprocess.CompletedProcess[str]:
         """The command's exit code and output."""
         return warm_command().run(list(words), self.environment(failpoint, **more), self.folder, timeout)
 

@@ -13,9 +13,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
+
 from workshop import Workshop
 
 CSV = "source: {connector: files, connection: inbox, path: orders.csv}"
@@ -64,7 +65,9 @@ def test_a_file_that_cannot_be_whole_ends_red_and_delivers_nothing(content: byte
     said = json.dumps(report["error"]) + shop.run("rejects", "orders", "--json").stdout
     assert code in said
     assert rows(shop) == 0
-    (tmp_path / "inbox" / name).write_bytes(gzip.compress(lines(50).encode()) if name.endswith("gz") else lines(50).encode())
+    (tmp_path / "inbox" / name).write_bytes(
+        gzip.compress(lines(50).encode()) if name.endswith("gz") else lines(50).encode()
+    )
     held = report["state"] == "held"
     if held:
         assert shop.run("abandon", report["run_id"]).returncode == 0
@@ -87,7 +90,7 @@ def test_a_missing_file_and_an_unknown_connection_say_what_to_do(tmp_path: Path)
 class Api(http.server.BaseHTTPRequestHandler):
     """Behaves as the class attribute says, for as many requests as it says."""
 
-    script: list[str] = []
+    script: ClassVar[list[str]] = []
 
     def do_GET(self) -> None:
         act = self.script.pop(0) if self.script else "good"
@@ -133,7 +136,7 @@ def api(*script: str) -> Iterator[str]:
 HTTP = "source: {connector: http, connection: shop, path: /orders, records: data, timeout: 2s}"
 
 
-@pytest.mark.parametrize("script", [["500"], ["cut"], ["500", "cut", "500"]], ids=lambda script: "+".join(script))
+@pytest.mark.parametrize("script", [["500"], ["cut"], ["500", "cut", "500"]], ids="+".join)
 def test_a_server_that_recovers_is_asked_again(script: list[str], tmp_path: Path) -> None:
     shop = make(tmp_path, HTTP)
     with api(*script) as url:
@@ -160,7 +163,9 @@ def test_a_full_disk_ends_the_run_red_and_the_next_run_goes_on(tmp_path: Path) -
     shop = make(tmp_path)
     small = tmp_path / "small"
     small.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", str(small)], check=False, capture_output=True)
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", str(small)], check=False, capture_output=True
+    )
     if mounted.returncode:
         pytest.skip("mounting a small file system is not permitted here: " + mounted.stderr.decode().strip())
     try:
@@ -214,7 +219,9 @@ def test_over_the_limit_a_run_is_held_until_a_person_decides(tmp_path: Path) -> 
     again = shop.run("run", "orders")
     assert again.returncode == 1
     assert all(f"dragoman {verb} {held['run_id']}" in again.stderr for verb in ("resume", "accept", "abandon"))
-    shop.integration("orders", f"integration: orders\n{CSV}\n{TO_LITE}\ntranslate: {{fields: {{id: id, name: name}}}}\n")
+    shop.integration(
+        "orders", f"integration: orders\n{CSV}\n{TO_LITE}\ntranslate: {{fields: {{id: id, name: name}}}}\n"
+    )
     resumed = shop.run("resume", held["run_id"], "--json")
     assert resumed.returncode == 0, resumed.stderr
     report = json.loads(resumed.stdout)
@@ -240,7 +247,9 @@ def test_a_failed_run_is_taken_up_by_the_corrected_integration(tmp_path: Path) -
     shop = make(tmp_path, more="translate: {fields: {id: {from: idd, type: integer}}}")
     (tmp_path / "inbox" / "orders.csv").write_text("id,name\n1,a\n")
     assert shop.run("run", "orders").returncode in {1, 2}
-    shop.integration("orders", f"integration: orders\n{CSV}\n{TO_LITE}\ntranslate: {{fields: {{id: {{from: id, type: integer}}}}}}\n")
+    shop.integration(
+        "orders", f"integration: orders\n{CSV}\n{TO_LITE}\ntranslate: {{fields: {{id: {{from: id, type: integer}}}}}}\n"
+    )
     report = shop.report("orders")
     assert report["recovered"][0]["delivered"] == 1
     assert rows(shop) == 1

@@ -10,9 +10,9 @@ from pathlib import Path
 import duckdb
 import psycopg
 import pytest
-from workshop import Workshop
 
 from dragoman.core.failpoints import FAILPOINTS
+from workshop import Workshop
 
 ROWS = 3_000
 BAD = {17, 1_204, 2_999}
@@ -81,9 +81,15 @@ ON_THE_WAY = [
     "reconcile.closed",
 ]
 CASES = [("sqlite", name) for name in ON_THE_WAY]
-CASES += [("postgres", name) for name in ("deliver.batch.sent", "deliver.prepared", "deliver.committed", "deliver.recorded")]
+CASES += [
+    ("postgres", name) for name in ("deliver.batch.sent", "deliver.prepared", "deliver.committed", "deliver.recorded")
+]
 CASES += [("postgres_upsert", "deliver.committed"), ("duckdb", "deliver.committed"), ("duckdb", "deliver.prepared")]
-CASES += [(kind, name) for kind in ("file", "file_per_run") for name in ("deliver.prepared", "files.published", "deliver.committed")]
+CASES += [
+    (kind, name)
+    for kind in ("file", "file_per_run")
+    for name in ("deliver.prepared", "files.published", "deliver.committed")
+]
 
 
 @pytest.mark.parametrize(("destination", "name"), CASES, ids=lambda value: value)
@@ -117,7 +123,9 @@ def test_a_whole_set_translation_killed_after_it_was_staged_is_not_computed_twic
     shop = Workshop(tmp_path)
     write_orders(tmp_path / "inbox" / "orders.csv")
     (tmp_path / "integrations" / "picked").mkdir()
-    (tmp_path / "integrations" / "picked" / "pick.sql").write_text("SELECT _rid, id, note FROM source WHERE length(id) = 2")
+    (tmp_path / "integrations" / "picked" / "pick.sql").write_text(
+        "SELECT _rid, id, note FROM source WHERE length(id) = 2"
+    )
     shop.integration(
         "picked",
         "integration: picked\nsource: {connector: files, connection: inbox, path: orders.csv}\n"

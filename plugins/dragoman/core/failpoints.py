@@ -51,7 +51,7 @@ _passed = 0
 
 def arm(text: str) -> None:
     """Arm ``name:nth:action``, or none for an empty text; the environment's is armed when the program starts."""
-    global _armed, _passed  # noqa: PLW0603 - one armed failpoint per process is the whole state
+    global _armed, _passed
     _armed, _passed = text, 0
 
 

@@ -141,7 +141,7 @@ class DeliverySpec(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
-    """How a run behaves. ``max_rate`` is a fraction; ``None`` with ``max_count`` None means the greater of 2 % and 10."""
+    """How a run behaves. ``max_rate`` is a fraction; without it and ``max_count`` the greater of 2 % and 10 holds."""
 
     on_reject: str = "quarantine"
     max_rate: float | None = None

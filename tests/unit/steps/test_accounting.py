@@ -24,7 +24,16 @@ FLOW = Flow(
 GOOD = {
     "orders": {"read": 10, "handed_on": 8, "rejected": 1, "filtered": 1},
     "names": {"read": 99, "handed_on": 99, "rejected": 0, "filtered": 0},
-    "lines": {"in": 8, "passed": 6, "rejected": 1, "filtered": 1, "outputs": 6, "routed.eu": 3, "routed.us": 2, "no_route": 1},
+    "lines": {
+        "in": 8,
+        "passed": 6,
+        "rejected": 1,
+        "filtered": 1,
+        "outputs": 6,
+        "routed.eu": 3,
+        "routed.us": 2,
+        "no_route": 1,
+    },
     "eu": {"in": 3, "delivered": 2, "rejected": 1, "in_doubt": 0},
     "us": {"in": 2, "delivered": 1, "rejected": 0, "in_doubt": 1},
 }
