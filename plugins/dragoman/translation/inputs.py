@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -56,19 +56,17 @@ class Scope:
         lookups: Mapping[str, pa.Schema] | None = None,
         source: str = "the source",
     ) -> None:
-        self.fields = fields
+        self.fields = {one.name: one for one in fields}
+        self.columns = [name for name in self.fields if name not in (POSITION, RID)]
+        """The record's columns, without hidden ones."""
         self.alias = alias
         self.source = source
         self.inputs: list[Input] = []
         self._element = element
-        self._lookups = dict(lookups or {})
+        self._lookups = {name: {one.name: one for one in schema} for name, schema in (lookups or {}).items()}
+        self._visible = set(self.columns)
         self._types = {name: _parsed(name, text) for name, text in (types or {}).items()}
         self._known: dict[tuple[str, str, tuple[str, ...], bool], Input] = {}
-
-    @property
-    def columns(self) -> list[str]:
-        """The record's columns, without hidden ones."""
-        return [name for name in self.fields.names if name not in (POSITION, RID)]
 
     def resolve(self, names: tuple[str, ...], where: str, *, lookups: bool = True, whole: bool = False) -> Input:
         """The input that dotted names mean: the element's alias goes before lookups, and these before columns.
@@ -81,17 +79,18 @@ class Scope:
         if self.alias and head == self.alias and self._element is not None:
             return self._input(ELEMENT, "", rest, self._element, ".".join(names), whole=whole)
         if lookups and head in self._lookups and rest:
-            schema = self._lookups[head]
-            name = self._match(rest[0], schema.names, where, f"the lookup {head}", f"{head}.", empty=len(schema) == 0)
-            one = schema.field(name) if name in schema.names else pa.field(name, pa.string())
+            members = self._lookups[head]
+            name = self._match(rest[0], members, where, f"the lookup {head}", f"{head}.", empty=not members)
+            one = members.get(name) or pa.field(name, pa.string())
             return self._input(head, name, rest[1:], one, ".".join(names), whole=whole)
-        name = self._match(head, self.columns, where, self.source, "", empty=not self.columns)
-        one = self.fields.field(name) if name in self.fields.names else pa.field(name, pa.string())
+        name = self._match(head, self._visible, where, self.source, "", empty=not self.columns)
+        one = self.fields.get(name) or pa.field(name, pa.string())
         return self._input(RECORD, name, rest, one, ".".join(names), whole=whole)
 
-    def _match(self, name: str, known: list[str], where: str, source: str, prefix: str, *, empty: bool) -> str:
-        if name in known or empty:
+    def _match(self, name: str, visible: Collection[str], where: str, source: str, prefix: str, *, empty: bool) -> str:
+        if name in visible or empty:
             return name
+        known = list(visible) if prefix else self.columns
         folded = [one for one in known if one.lower() == name.lower()]
         if len(folded) == 1:
             return folded[0]

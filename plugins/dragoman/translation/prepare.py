@@ -49,8 +49,9 @@ def values_of(table: pa.Table, inputs: Iterable[Input]) -> dict[int, Column]:
     """Each input's column: words as strings, native values as they are; an absent column is null throughout."""
     columns: dict[int, Column] = {}
     paths: dict[str, list[Input]] = {}
+    present = set(table.column_names)
     for one in inputs:
-        if one.column not in table.column_names:
+        if one.column not in present:
             columns[one.number] = pa.nulls(table.num_rows, _plain_type(one.arrow))
         elif one.words == "json" and one.path:
             paths.setdefault(one.column, []).append(one)
