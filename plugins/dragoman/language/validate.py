@@ -77,6 +77,12 @@ def _tell(reading: Reading, model: type[BaseModel], loc: tuple[Any, ...], item: 
         reading.add(path, context["code"], context["found"], context["expected"], context["nearest"], key=is_key)
     elif kind == "missing":
         keys = _model_at(model, loc[:-1])
+        given = item["input"] if isinstance(item["input"], dict) else {}
+        misspelt = next((key for key in given if key not in keys and nearest(str(key), [str(loc[-1])])), None)
+        if misspelt is not None:
+            found = f"unknown key {misspelt!r}"
+            reading.add((*path[:-1], misspelt), "key.unknown", found, f"the key {loc[-1]}", str(loc[-1]), key=True)
+            return
         field = next((each for key, each in keys.items() if key == loc[-1]), None)
         example = field.examples[0] if field is not None and field.examples else None
         expected = f"{loc[-1]}: {example}" if example is not None else f"the key {loc[-1]}"

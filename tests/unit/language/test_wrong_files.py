@@ -135,6 +135,7 @@ CASES = [
     ("unknown connector", source("connector: postgre, connection: c, table: t"), "connector.unknown", 2, "did you mean 'postgres'?"),
     ("a connector that does not write", deliver("connector: http, connection: c, path: /x"), "connector.no_destination", 3, "does not write"),
     ("connection misspelt", deliver("connector: postgres, conection: c, table: t"), "option.unknown", 3, "did you mean 'connection'?"),
+    ("connector misspelt", source("conector: files, path: a.csv"), "key.unknown", 2, "did you mean 'connector'?"),
     ("connector missing", deliver("connection: c, table: t"), "key.missing", 3, "connector is missing"),
     ("connection missing", deliver("connector: postgres, table: t"), "connection.missing", 3, "postgresql://user:password@host"),
     ("table missing", deliver("connector: postgres, connection: c"), "option.missing", 3, "table is missing"),
