@@ -9,6 +9,7 @@ from dragoman.cli.output import emit, emit_json
 from dragoman.cli.run import run_and_print
 from dragoman.core.home import integrations_folder
 from dragoman.language import find_flow
+from dragoman.steps.backfill import Backfill
 from dragoman.steps.decide import abandon, accept, find_run, resume
 from dragoman.steps.report import summary
 from dragoman.steps.workplace import open_workplace
@@ -35,6 +36,7 @@ def run(args: argparse.Namespace) -> int:
             resume(flow, place, found)
         else:
             accept(place, found)
-        return run_and_print(flow, place, as_json=args.json, only_finish=True)
+        backfill = Backfill(*found.interval) if found.interval else None
+        return run_and_print(flow, place, as_json=args.json, only_finish=True, backfill=backfill)
     finally:
         place.close()

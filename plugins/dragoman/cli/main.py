@@ -26,6 +26,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "resume": ("dragoman.cli.decide", "go on with a held run by today's mapping"),
     "accept": ("dragoman.cli.decide", "deliver the good records of a held run and keep its rejects"),
     "abandon": ("dragoman.cli.decide", "give a held or failed run up; its cursor stays where it was"),
+    "cursor": ("dragoman.cli.cursor", "show, set or reset where the next run of an integration begins to read"),
     "connectors": ("dragoman.cli.connectors", "list connectors, show one, test a connection"),
     "failpoints": ("dragoman.cli.failpoints", "list the named places where a test may kill the program"),
 }

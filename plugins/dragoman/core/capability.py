@@ -11,12 +11,14 @@ class SourceCan(msgspec.Struct, frozen=True, kw_only=True):
     """What a source can do.
 
     ``files``: it gives files, whose records a format reads. ``cursor``: incremental reads by a column.
-    ``freeze``: a frozen upper bound. ``streams``: several streams by one definition.
+    ``freeze``: a frozen upper bound. ``interval``: reads one interval of the cursor, for a backfill. ``streams``:
+    several streams by one definition.
     """
 
     files: bool = False
     cursor: bool = False
     freeze: bool = False
+    interval: bool = False
     streams: bool = True
 
 

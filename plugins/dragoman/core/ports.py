@@ -37,6 +37,8 @@ class ReadRequest:
     ``cursor``: what the last closed run committed (``ReadEnd.cursor``), None at the first run.
     ``bound``: what ``freeze`` gave when the run was opened; the same for every try of the run.
     ``marks``: looks up marks of earlier runs by key (a path); empty string where there is none.
+    ``interval``: for a backfill, of which cursor values to read records: from, and up to but not including, as values
+    of the cursor's column in the source's own text or as moments in ISO 8601; ``cursor`` and ``bound`` are None then.
     """
 
     stream: str = ""
@@ -45,6 +47,7 @@ class ReadRequest:
     marks: Callable[[str], str] = field(default=lambda _key: "")
     batch_rows: int = 65_536
     allow_empty: bool = False
+    interval: tuple[str, str] | None = None
 
 
 class RecordSource(Protocol):

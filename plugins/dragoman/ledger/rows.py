@@ -9,7 +9,19 @@ from typing import Any
 
 from dragoman.core import clock
 
-__all__ = ["BACKFILL", "LIVE", "UNFINISHED", "AuditRow", "BatchRow", "CursorRow", "GoodCopy", "NodeRow", "NoticeRow", "RejectRow", "Run"]
+__all__ = [
+    "BACKFILL",
+    "LIVE",
+    "UNFINISHED",
+    "AuditRow",
+    "BatchRow",
+    "CursorRow",
+    "GoodCopy",
+    "NodeRow",
+    "NoticeRow",
+    "RejectRow",
+    "Run",
+]
 
 UNFINISHED = ("open", "failed", "held")
 """States of a run that goes on later, as long as it is not closed."""

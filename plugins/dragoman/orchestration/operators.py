@@ -11,16 +11,18 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypedDict
 
 from airflow.sdk import Asset, BaseOperator
 
 from dragoman.core.errors import ConfigError, DragomanError, FatalError
+from dragoman.orchestration.interval import backfill_of, trigger_of
 from dragoman.orchestration.link import RunFiguresLink
 from dragoman.orchestration.retry import MAX_RETRY_DELAY, MIN_RETRIES, RETRY_DELAY, ErrorRetryPolicy
 
 if TYPE_CHECKING:
     from dragoman.core.flow import Flow
+    from dragoman.steps.backfill import Backfill
     from dragoman.steps.workplace import Workplace
 
 __all__ = [
@@ -34,7 +36,16 @@ __all__ = [
 
 ASSET_SCHEME = "dragoman://"
 GREEN = frozenset({"done", "nothing_new"})
-_FIGURES = ("run_id", "state", "read", "delivered", "rejected", "filtered", "in_doubt", "balanced", "seconds")
+_FIGURES = ("read", "delivered", "rejected", "filtered", "in_doubt")
+_ANNOUNCED = ("run_id", "state", "kind", "interval", *_FIGURES, "balanced", "seconds")
+
+
+class TakenUp(TypedDict):
+    """Which run a task works on: one an earlier task opened, one of its DAG run, or a backfill's."""
+
+    run_id: str
+    trigger: str
+    backfill: Backfill | None
 
 
 class DragomanOperator(BaseOperator):
@@ -79,14 +90,16 @@ class DragomanOperator(BaseOperator):
         from dragoman.orchestration.workplace import opened_workplace
 
         flow = self.find_flow()
-        trigger = f"{context['ti'].dag_id}/{context['run_id']}"
+        trigger = trigger_of(context)
+        backfill = backfill_of(context, flow)
+        taken: TakenUp = {"run_id": self._run_id(context), "trigger": trigger, "backfill": backfill}
         with opened_workplace(f"airflow:{trigger}") as place:
             place.progress = _Progress(self.log)
             try:
-                facts = self.step(flow, place, self._run_id(context), trigger)
+                facts = self.step(flow, place, taken)
             except DragomanError:
                 with suppress(DragomanError):
-                    self._say_red(flow, place, trigger)
+                    self._say_red(flow, place, taken)
                 raise
         self.dragoman_run_id = str(facts.get("run_id", ""))
         context["ti"].xcom_push(key="dragoman_run_id", value=self.dragoman_run_id)
@@ -100,7 +113,7 @@ class DragomanOperator(BaseOperator):
         return facts
 
     @abstractmethod
-    def step(self, flow: Flow, place: Workplace, run_id: str, trigger: str) -> dict[str, Any]:
+    def step(self, flow: Flow, place: Workplace, taken: TakenUp) -> dict[str, Any]:
         """The step of this operator."""
 
     def find_flow(self) -> Flow:
@@ -128,11 +141,13 @@ class DragomanOperator(BaseOperator):
         said = context["ti"].xcom_pull(task_ids=sorted(self.upstream_task_ids), key="dragoman_run_id")
         return next((run_id for run_id in said or () if run_id), "")
 
-    def _say_red(self, flow: Flow, place: Workplace, trigger: str) -> None:
+    def _say_red(self, flow: Flow, place: Workplace, taken: TakenUp) -> None:
         from dragoman.steps.report import report_of, summary
 
         ledger = place.ledger
-        run = ledger.run_of_trigger(flow.integration, trigger) or ledger.unfinished_run(flow.integration)
+        interval = taken["backfill"].interval if taken["backfill"] else None
+        run = ledger.run_of_trigger(flow.integration, taken["trigger"])
+        run = run or ledger.unfinished_run(flow.integration, interval)
         if run is not None:
             self.dragoman_run_id = run.run_id
             self.log.error("%s", summary(report_of(place, run.run_id)))
@@ -149,7 +164,7 @@ class DragomanOperator(BaseOperator):
         self.log.info("%s", summary(facts))
         for outlet in self.outlets or ():
             if isinstance(outlet, Asset) and outlet.uri.startswith(ASSET_SCHEME):
-                context["outlet_events"][outlet].extra = {key: facts[key] for key in _FIGURES if key in facts}
+                context["outlet_events"][outlet].extra = {key: facts[key] for key in _ANNOUNCED if key in facts}
 
 
 class ExtractOperator(DragomanOperator):
@@ -159,11 +174,11 @@ class ExtractOperator(DragomanOperator):
         super().__init__(**kwargs)
         self.source = source
 
-    def step(self, flow: Flow, place: Workplace, run_id: str, trigger: str) -> dict[str, Any]:
+    def step(self, flow: Flow, place: Workplace, taken: TakenUp) -> dict[str, Any]:
         """See ``dragoman.steps.extract``."""
         from dragoman.steps.extract import extract
 
-        return extract(flow, place, self.source, run_id=run_id, trigger=trigger)
+        return extract(flow, place, self.source, **taken)
 
 
 class DeliverOperator(DragomanOperator):
@@ -173,11 +188,11 @@ class DeliverOperator(DragomanOperator):
         super().__init__(**kwargs)
         self.node = node
 
-    def step(self, flow: Flow, place: Workplace, run_id: str, trigger: str) -> dict[str, Any]:
+    def step(self, flow: Flow, place: Workplace, taken: TakenUp) -> dict[str, Any]:
         """See ``dragoman.steps.deliver``."""
         from dragoman.steps.deliver import deliver
 
-        return deliver(flow, place, self.node, run_id=run_id, trigger=trigger)
+        return deliver(flow, place, self.node, **taken)
 
 
 class ReconcileOperator(DragomanOperator):
@@ -185,11 +200,11 @@ class ReconcileOperator(DragomanOperator):
 
     ui_color = "#e9f7ef"
 
-    def step(self, flow: Flow, place: Workplace, run_id: str, trigger: str) -> dict[str, Any]:
+    def step(self, flow: Flow, place: Workplace, taken: TakenUp) -> dict[str, Any]:
         """See ``dragoman.steps.reconcile``."""
         from dragoman.steps.reconcile import reconcile
 
-        return reconcile(flow, place, run_id=run_id, trigger=trigger)
+        return reconcile(flow, place, **taken)
 
 
 class RunOperator(DragomanOperator):
@@ -197,11 +212,11 @@ class RunOperator(DragomanOperator):
 
     ui_color = "#e9f7ef"
 
-    def step(self, flow: Flow, place: Workplace, run_id: str, trigger: str) -> dict[str, Any]:  # noqa: ARG002
+    def step(self, flow: Flow, place: Workplace, taken: TakenUp) -> dict[str, Any]:
         """See ``dragoman.steps.run``."""
         from dragoman.steps.run import run
 
-        return run(flow, place, trigger=trigger)
+        return run(flow, place, trigger=taken["trigger"], backfill=taken["backfill"])
 
 
 class TranslateOperator(DragomanOperator):
@@ -247,11 +262,11 @@ class TranslateOperator(DragomanOperator):
         self.log.info("%s -> %s: %s records", facts["path"], facts["to"], facts["records"])
         return facts
 
-    def step(self, flow: Flow, place: Workplace, run_id: str, trigger: str) -> dict[str, Any]:
+    def step(self, flow: Flow, place: Workplace, taken: TakenUp) -> dict[str, Any]:
         """See ``dragoman.steps.translate``."""
         from dragoman.steps.translate import translate
 
-        return translate(flow, place, self.node, run_id=run_id, trigger=trigger)
+        return translate(flow, place, self.node, **taken)
 
 
 class _Progress:

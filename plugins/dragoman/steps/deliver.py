@@ -20,9 +20,11 @@ from dragoman.core.errors import FatalError
 from dragoman.core.failpoints import failpoint
 from dragoman.core.flow import DeliverySpec, Flow
 from dragoman.core.ports import DeliverRequest, DeliverySession, FileDestination, RecordDestination
+from dragoman.steps.backfill import Backfill
 from dragoman.steps.chain import Chain, Made, root_of
 from dragoman.steps.components import destination_can, opened_destination
 from dragoman.steps.encode import encode
+from dragoman.steps.inputs import seal_inputs
 from dragoman.steps.kinds import Shape, observed
 from dragoman.steps.limit import allowed_rejects, over_at_once
 from dragoman.steps.prefetch import Prefetch
@@ -34,12 +36,16 @@ from dragoman.steps.workplace import Workplace
 __all__ = ["deliver", "deliver_node", "judge_translations"]
 
 
-def deliver(flow: Flow, place: Workplace, node: str, *, run_id: str = "", trigger: str = "") -> dict[str, Any]:
+def deliver(
+    flow: Flow, place: Workplace, node: str, *, run_id: str = "", trigger: str = "", backfill: Backfill | None = None
+) -> dict[str, Any]:
     """Deliver one delivery of the open run from its stage."""
-    with at_work(flow, place, run_id=run_id, trigger=trigger) as work:
+    with at_work(flow, place, run_id=run_id, trigger=trigger, backfill=backfill) as work:
         spec = work.delivery(node)
         if work.closed or spec is None:
             return work.facts() if work.closed else work.unknown(node)
+        if work.anew:
+            seal_inputs(work)
         deliver_node(work, spec)
         return work.facts(spec.input, node)
 

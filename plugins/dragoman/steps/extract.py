@@ -16,6 +16,7 @@ from dragoman.core.failpoints import failpoint
 from dragoman.core.fieldtype import TYPE, words_of
 from dragoman.core.flow import Flow, SourceSpec, StreamSpec
 from dragoman.core.ports import FileSource, ReadRequest, RecordSource
+from dragoman.steps.backfill import Backfill
 from dragoman.steps.components import opened_source, source_can
 from dragoman.steps.decode import decode
 from dragoman.steps.limit import over_at_once
@@ -28,9 +29,11 @@ from dragoman.steps.workplace import Workplace
 __all__ = ["extract", "extract_stream", "read_and_seal"]
 
 
-def extract(flow: Flow, place: Workplace, source: str, *, run_id: str = "", trigger: str = "") -> dict[str, Any]:
+def extract(
+    flow: Flow, place: Workplace, source: str, *, run_id: str = "", trigger: str = "", backfill: Backfill | None = None
+) -> dict[str, Any]:
     """Read one source, all its streams, into the stage of the open run (which it opens if there is none)."""
-    with at_work(flow, place, run_id=run_id, trigger=trigger) as work:
+    with at_work(flow, place, run_id=run_id, trigger=trigger, backfill=backfill) as work:
         spec = work.source(source)
         if work.closed or spec is None:
             return work.facts() if work.closed else work.unknown(source)
@@ -152,13 +155,16 @@ def _reading(work: Work, source: SourceSpec, stream: StreamSpec) -> Iterator[Ite
     ledger, integration, node = work.place.ledger, work.flow.integration, stream.node
     can = source_can(source)
     with opened_source(source, stream, work.place.connections) as opened:
-        request = ReadRequest(
-            stream=stream.name,
-            cursor=ledger.cursor(integration, node),
-            marks=lambda key: ledger.mark(integration, node, key),
-            allow_empty=work.flow.policy.allow_empty,
-        )
-        if can.freeze and stream.cursor is not None:
+        if work.run.interval is None:
+            request = ReadRequest(
+                stream=stream.name,
+                cursor=ledger.cursor(integration, node),
+                marks=lambda key: ledger.mark(integration, node, key),
+            )
+        else:
+            request = ReadRequest(stream=stream.name, interval=None if stream.lookup_only else work.run.interval)
+        request = replace(request, allow_empty=work.flow.policy.allow_empty)
+        if can.freeze and stream.cursor is not None and request.interval is None:
             bound = work.run.bounds.get(node)
             if bound is None:
                 bound = cast("RecordSource", opened).freeze(request)

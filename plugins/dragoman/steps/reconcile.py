@@ -9,20 +9,22 @@ from dragoman.core.failpoints import failpoint
 from dragoman.core.flow import Flow
 from dragoman.core.ports import FileSource
 from dragoman.steps.accounting import judge
+from dragoman.steps.backfill import Backfill
 from dragoman.steps.components import opened_source, source_can
 from dragoman.steps.deliver import deliver_node
-from dragoman.steps.extract import extract_stream
+from dragoman.steps.inputs import seal_inputs
 from dragoman.steps.report import report_of
-from dragoman.steps.translate import translate_node
 from dragoman.steps.work import Work, at_work
 from dragoman.steps.workplace import Workplace
 
 __all__ = ["close", "finish", "reconcile"]
 
 
-def reconcile(flow: Flow, place: Workplace, *, run_id: str = "", trigger: str = "") -> dict[str, Any]:
+def reconcile(
+    flow: Flow, place: Workplace, *, run_id: str = "", trigger: str = "", backfill: Backfill | None = None
+) -> dict[str, Any]:
     """Finish and close the run; returns its report. A red run raises after its verdict is written."""
-    with at_work(flow, place, run_id=run_id, trigger=trigger) as work:
+    with at_work(flow, place, run_id=run_id, trigger=trigger, backfill=backfill) as work:
         if not work.closed:
             finish(work)
             close(work)
@@ -31,17 +33,16 @@ def reconcile(flow: Flow, place: Workplace, *, run_id: str = "", trigger: str = 
 
 def finish(work: Work) -> None:
     """Do every step that this run has not done yet; each knows its own state, so nothing is done twice."""
-    for source in work.flow.sources:
-        for stream in source.streams:
-            extract_stream(work, source, stream)
-    for translation in work.flow.translations:
-        translate_node(work, translation)
+    seal_inputs(work)
     for delivery in work.flow.deliveries:
         deliver_node(work, delivery)
 
 
 def close(work: Work) -> None:
-    """Check the accounting and write the verdict; cursors move only with a green one, in the same transaction."""
+    """Check the accounting and write the verdict; cursors move only with a green one, in the same transaction.
+
+    A backfill moves none.
+    """
     ledger = work.place.ledger
     rows = {row.node: row for row in ledger.nodes(work.run_id)}
     verdict = judge(work.flow, {name: row.counts for name, row in rows.items()})
@@ -56,13 +57,16 @@ def close(work: Work) -> None:
     counted = [stream.node for stream in work.flow.streams if not stream.lookup_only]
     nothing = all(rows[node].counts.get("nothing_new", 0) for node in counted)
     state = "in_doubt" if verdict.figures["in_doubt"] else "nothing_new" if nothing else "done"
-    work.run = ledger.close_run(work.run_id, work.token, state, verdict.figures, move_cursors=state != "in_doubt")
+    moves = state != "in_doubt" and work.run.interval is None
+    work.run = ledger.close_run(work.run_id, work.token, state, verdict.figures, move_cursors=moves)
     failpoint("reconcile.closed")
     after_close(work)
 
 
 def after_close(work: Work) -> None:
     """What sources do once their records are safe: files are moved where ``after:`` says."""
+    if work.run.interval is not None:
+        return
     for source in work.flow.sources:
         if not source_can(source).files:
             continue

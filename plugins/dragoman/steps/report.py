@@ -24,6 +24,8 @@ def report_of(place: Workplace, run_id: str) -> dict[str, Any]:
         "integration": run.integration,
         "run_id": run.run_id,
         "state": run.state,
+        "kind": run.kind,
+        "interval": run.interval,
         **_figures(run, nodes),
         "balanced": run.finished and run.state in {"done", "nothing_new", "in_doubt"},
         "seconds": round(run.seconds, 3),
@@ -47,10 +49,16 @@ def _figures(run: Run, nodes: dict[str, dict[str, Any]]) -> dict[str, int]:
     }
 
 
+def _interval(report: Mapping[str, Any]) -> str:
+    interval = report.get("interval")
+    return f" backfill {interval[0]} to {interval[1]}:" if interval else ""
+
+
 def summary(report: dict[str, Any]) -> str:
     """The report as a small text table."""
     lines = [
-        f"{report['integration']}: {report['state']} in {report['seconds']} s (run {report['run_id']})",
+        f"{report['integration']}:{_interval(report)} {report['state']} in {report['seconds']} s "
+        f"(run {report['run_id']})",
         "  ".join(f"{figure} {report[figure]}" for figure in FIGURES),
     ]
     lines += [

@@ -13,6 +13,7 @@ from typing import Any
 
 from dragoman.core.fieldtype import words_of
 from dragoman.core.flow import Flow, SourceSpec, StreamSpec
+from dragoman.steps.backfill import Backfill
 from dragoman.steps.chain import root_of
 from dragoman.steps.components import destination_can
 from dragoman.steps.deliver import deliver_node
@@ -26,9 +27,11 @@ from dragoman.steps.workplace import Workplace
 __all__ = ["run", "run_to_the_end"]
 
 
-def run(flow: Flow, place: Workplace, *, run_id: str = "", trigger: str = "") -> dict[str, Any]:
+def run(
+    flow: Flow, place: Workplace, *, run_id: str = "", trigger: str = "", backfill: Backfill | None = None
+) -> dict[str, Any]:
     """One run from its opening (or from where an unfinished one stopped) to its verdict; returns its report."""
-    with at_work(flow, place, run_id=run_id, trigger=trigger) as work:
+    with at_work(flow, place, run_id=run_id, trigger=trigger, backfill=backfill) as work:
         if not work.closed:
             run_to_the_end(work)
         return report_of(place, work.run_id)

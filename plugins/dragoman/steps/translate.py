@@ -11,7 +11,9 @@ from typing import Any
 
 from dragoman.core.failpoints import failpoint
 from dragoman.core.flow import Flow, TranslationSpec
+from dragoman.steps.backfill import Backfill
 from dragoman.steps.chain import Chain, root_of, route_outputs
+from dragoman.steps.extract import extract_stream
 from dragoman.steps.kinds import observed
 from dragoman.steps.rejects import RejectLog
 from dragoman.steps.staged import staged_batches
@@ -24,12 +26,18 @@ __all__ = ["translate", "translate_node"]
 _ROWS = 65_536
 
 
-def translate(flow: Flow, place: Workplace, node: str, *, run_id: str = "", trigger: str = "") -> dict[str, Any]:
+def translate(
+    flow: Flow, place: Workplace, node: str, *, run_id: str = "", trigger: str = "", backfill: Backfill | None = None
+) -> dict[str, Any]:
     """Compute one whole-set translation of the open run and stage its outputs."""
-    with at_work(flow, place, run_id=run_id, trigger=trigger) as work:
+    with at_work(flow, place, run_id=run_id, trigger=trigger, backfill=backfill) as work:
         spec = work.translation(node)
         if work.closed or spec is None:
             return work.facts() if work.closed else work.unknown(node)
+        if work.anew:
+            for source in work.flow.sources:
+                for stream in source.streams:
+                    extract_stream(work, source, stream)
         translate_node(work, spec)
         return work.facts(node)
 

@@ -14,12 +14,13 @@ from typing import Any
 import msgspec
 
 from dragoman.core import clock
-from dragoman.core.errors import DragomanError, FatalError
+from dragoman.core.errors import DragomanError, FatalError, RetriableError
 from dragoman.core.failpoints import failpoint
 from dragoman.core.flow import DeliverySpec, Flow, SourceSpec, StreamSpec, TranslationSpec
 from dragoman.ledger.lease import Lease
 from dragoman.ledger.rows import NodeRow, Run
 from dragoman.stage.store import RunStage
+from dragoman.steps.backfill import Backfill, check_backfill
 from dragoman.steps.rejects import RejectLog
 from dragoman.steps.workplace import Workplace
 
@@ -40,6 +41,8 @@ class Work:
         self.place = place
         self.lease = lease
         self.run = run
+        self.anew = False
+        """Whether what earlier tasks staged was dropped, so that a later one has to read again."""
         self.read_limit: int | None = None
         """For a preview: how many records of each source are read at most."""
         self.stage: RunStage = place.stage.run(flow.integration, run.run_id)
@@ -137,14 +140,18 @@ def _over(rejects: int, read: int) -> str:
 
 
 @contextmanager
-def at_work(flow: Flow, place: Workplace, *, run_id: str = "", trigger: str = "") -> Iterator[Work]:
+def at_work(
+    flow: Flow, place: Workplace, *, run_id: str = "", trigger: str = "", backfill: Backfill | None = None
+) -> Iterator[Work]:
     """Take the lease, open or take up the run, and give the lease back at the end.
 
     ``run_id`` names the run that an earlier task of the same DAG run opened; ``trigger`` is that DAG run's id, by
-    which a task that was cleared finds its run again. What goes wrong inside is written to the run, then raised.
+    which a task that was cleared finds its run again; with ``backfill`` it is the one of that interval. What goes wrong
+    inside is written to the run, then raised.
     """
     with place.ledger.take_lease(flow.integration) as lease:
-        work = _take_up(flow, place, lease, run_id=run_id, trigger=trigger)
+        run = _find(flow, place, run_id=run_id, trigger=trigger, backfill=backfill)
+        work = _take_up(flow, place, lease, run) if run else _open(flow, place, lease, trigger, backfill)
         try:
             yield work
         except HeldError:
@@ -163,34 +170,74 @@ def _note_failure(work: Work, code: str, text: str) -> None:
     work.place.ledger.fail_run(work.run_id, work.token, code, text)
 
 
-def _take_up(flow: Flow, place: Workplace, lease: Lease, *, run_id: str, trigger: str) -> Work:
+def _find(flow: Flow, place: Workplace, *, run_id: str, trigger: str, backfill: Backfill | None) -> Run | None:
     ledger = place.ledger
-    run = ledger.run(run_id) if run_id else (ledger.run_of_trigger(flow.integration, trigger) if trigger else None)
-    if run is not None and run.finished:
+    if run_id:
+        return ledger.run(run_id)
+    run = ledger.run_of_trigger(flow.integration, trigger) if trigger else None
+    return run or ledger.unfinished_run(flow.integration, backfill.interval if backfill else None)
+
+
+def _take_up(flow: Flow, place: Workplace, lease: Lease, run: Run) -> Work:
+    if run.finished:
         return Work(find_pinned(place, run) or flow, place, lease, run)
-    run = run or ledger.unfinished_run(flow.integration)
-    if run is None:
-        return _open(flow, place, lease, trigger)
     if run.state == "held":
         raise held_error(flow.integration, run.run_id, run.error)
-    return _adopt(flow, place, lease, run)
+    pinned = pinned_flow(place, run)
+    if committed(place, run.run_id):
+        return Work(pinned, place, lease, place.ledger.adopt_run(run.run_id, lease.token))
+    _wait_for_others(flow, place, run.run_id)
+    adopted = place.ledger.adopt_run(run.run_id, lease.token)
+    if run.state == "failed" and pinned.digest != flow.digest:
+        return repin(flow, pinned, place, lease, adopted)
+    if _overtaken(place, run):
+        return _read_anew(pinned, place, lease, adopted)
+    return Work(pinned, place, lease, adopted)
 
 
-def _open(flow: Flow, place: Workplace, lease: Lease, trigger: str) -> Work:
+def _open(flow: Flow, place: Workplace, lease: Lease, trigger: str, backfill: Backfill | None) -> Work:
+    if backfill:
+        check_backfill(flow, place, backfill)
+    _wait_for_others(flow, place, "")
     run_id = clock.new_run_id()
     place.stage.run(flow.integration, run_id).pin(pinned_files(flow))
-    run = place.ledger.open_run(flow.integration, lease.token, flow.digest, run_id=run_id, trigger=trigger)
+    interval = backfill.interval if backfill else None
+    run = place.ledger.open_run(
+        flow.integration, lease.token, flow.digest, run_id=run_id, trigger=trigger, interval=interval
+    )
     failpoint("run.opened")
     return Work(flow, place, lease, run)
 
 
-def _adopt(flow: Flow, place: Workplace, lease: Lease, run: Run) -> Work:
-    pinned = pinned_flow(place, run)
-    adopted = place.ledger.adopt_run(run.run_id, lease.token)
-    corrected = run.state == "failed" and pinned.digest != flow.digest and not committed(place, run.run_id)
-    if corrected:
-        return repin(flow, pinned, place, lease, adopted)
-    return Work(pinned, place, lease, adopted)
+def _wait_for_others(flow: Flow, place: Workplace, run_id: str) -> None:
+    """A run that stopped in the middle of its deliveries goes first: it may not deliver older records over newer."""
+    for other in place.ledger.unfinished_runs(flow.integration):
+        if other.run_id == run_id or not committed(place, other.run_id):
+            continue
+        pinned = find_pinned(place, other) or flow
+        done = {row.node for row in place.ledger.nodes(other.run_id) if row.kind == "delivery" and row.state == "done"}
+        if done.issuperset(spec.node for spec in pinned.deliveries):
+            continue
+        words = f" --from {other.interval[0]} --to {other.interval[1]}" if other.interval else ""
+        raise RetriableError(
+            "run.other_first",
+            f"the {other.kind} run {other.run_id} of {flow.integration} has begun to deliver and has not ended",
+            next_step=f"dragoman run {flow.integration}{words} finishes it",
+        )
+
+
+def _overtaken(place: Workplace, run: Run) -> bool:
+    """Whether another run has delivered since this one was read: what it staged may be older than what is there."""
+    sealed = [row.changed_at for row in place.ledger.nodes(run.run_id) if row.kind == "source"]
+    return bool(sealed) and place.ledger.delivered_since(run.integration, min(sealed), run.run_id)
+
+
+def _read_anew(pinned: Flow, place: Workplace, lease: Lease, run: Run) -> Work:
+    again = place.ledger.repin_run(run.run_id, lease.token, pinned.digest, keep=())
+    place.ledger.audit(place.actor, "read anew", run.run_id, "another run has delivered since it was read")
+    work = Work(pinned, place, lease, again)
+    work.anew = True
+    return work
 
 
 def repin(flow: Flow, pinned: Flow, place: Workplace, lease: Lease, run: Run) -> Work:
@@ -200,7 +247,9 @@ def repin(flow: Flow, pinned: Flow, place: Workplace, lease: Lease, run: Run) ->
     keep = () if flow.sources != pinned.sources else tuple(stream.node for stream in flow.streams)
     repinned = place.ledger.repin_run(run.run_id, lease.token, flow.digest, keep=keep)
     place.ledger.audit(place.actor, "repin", run.run_id, f"{pinned.digest} -> {flow.digest}")
-    return Work(flow, place, lease, repinned)
+    work = Work(flow, place, lease, repinned)
+    work.anew = True
+    return work
 
 
 def committed(place: Workplace, run_id: str) -> bool:

@@ -5,7 +5,8 @@ with an overlap rows may appear late with an older one: then the window is read 
 dropped by content (``Seen``).
 
 A bound and a cursor are ``{"value": text, "id": text}`` in the database's own words (SQLite: its own numbers or text),
-a cursor also has ``seen``; a bound over a table without a row is ``{"empty": true}``.
+a cursor also has ``seen``; a bound over a table without a row is ``{"empty": true}``. A cursor that a person put
+somewhere has ``put``: the rows at its value are read too.
 """
 
 from __future__ import annotations
@@ -70,16 +71,28 @@ class Keyset:
         return " OR ".join(f"{quote(name)} IS NULL" for name in names)
 
     def after(self, position: Mapping[str, Any]) -> str:
-        """The condition that a row lies after a position (never with ties)."""
-        return self._compare(">", position)
+        """The condition that a row lies after a position (never with ties), or at it where a person put it there."""
+        return self._compare(">=" if position.get("put") else ">", position)
 
     def window(self, cursor: Mapping[str, Any] | None, bound: Mapping[str, Any]) -> str:
         """The condition of what this run reads."""
         upper = self._compare("<=", bound)
         if cursor is None:
             return f"{self.placed()} AND {upper}"
-        lower = f"{quote(self.column)} >= {self._low(cursor)}" if self.rereads else self._compare(">", cursor)
+        lower = f"{quote(self.column)} >= {self._low(cursor)}" if self.rereads else self.after(cursor)
         return f"{lower} AND {upper}"
+
+    def between(self, low: Any, high: Any) -> str:
+        """The condition of what a backfill reads: from ``low``, and up to but not including ``high``."""
+        column = quote(self.column)
+        literal = self.dialect.literal
+        return (
+            f"{self.placed()} AND {column} >= {literal(self.column, low)} AND {column} < {literal(self.column, high)}"
+        )
+
+    def still(self, cursor: Mapping[str, Any]) -> dict[str, Any]:
+        """The bound where nothing lies behind the cursor."""
+        return {"value": cursor["value"], "id": cursor.get("id")} | ({"put": True} if cursor.get("put") else {})
 
     def flag(self, cursor: Mapping[str, Any] | None, bound: Mapping[str, Any]) -> str:
         """An expression of one letter a row: kept for the next run, to be checked, both (``b``), or neither."""
@@ -95,13 +108,13 @@ class Keyset:
 
     def end(self, bound: Mapping[str, Any], seen: Seen | None) -> dict[str, Any]:
         """The cursor to commit."""
-        return {"value": bound["value"], "id": bound.get("id"), "seen": seen.packed if seen else ""}
+        return self.still(bound) | {"seen": seen.packed if seen else ""}
 
     def require(self, cursor: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
         """A committed cursor that this keyset can go on from."""
         if cursor is None or "value" not in cursor:
             return None
-        if self.id and not self.rereads and cursor.get("id") is None:
+        if self.id and not self.rereads and cursor.get("id") is None and not cursor.get("put"):
             raise FatalError(
                 "cursor.no_id",
                 f"the committed cursor has no {self.id!r}: it was read without an id",

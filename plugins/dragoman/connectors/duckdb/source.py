@@ -9,6 +9,7 @@ import duckdb
 import pyarrow as pa
 
 from dragoman.connectors._sql.identifiers import quote
+from dragoman.connectors._sql.interval import Kind, ends_of
 from dragoman.connectors._sql.keyset import CHECK, KEEP, Keyset
 from dragoman.connectors._sql.nowhere import unplaced
 from dragoman.connectors._sql.seen import Seen
@@ -105,6 +106,13 @@ class DuckdbSource:
             yield ReadEnd()
             return
         keyset = self._keyset(types)
+        if request.interval:
+            kind = _kind(types[keyset.column])
+            inside = keyset.between(*ends_of(request.interval, kind, str(self._options.get("timezone") or "")))
+            text = f"SELECT {select} FROM {self._relation} WHERE {inside} ORDER BY {keyset.order}"
+            yield from self._batches(server, text, types, request, None)
+            yield ReadEnd(nothing_new=True)
+            return
         cursor = keyset.require(request.cursor)
         nowhere = f"SELECT {select} FROM {self._relation} WHERE {keyset.unplaced()}"
         for batch in self._batches(server, nowhere, types, request, None):
@@ -162,7 +170,7 @@ class DuckdbSource:
         if cursor is not None:
             newer = f"SELECT 1 FROM {self._relation} WHERE {keyset.placed()} AND {keyset.after(cursor)} LIMIT 1"
             if not run(server, newer):
-                return {"value": cursor["value"], "id": cursor.get("id")}
+                return keyset.still(cursor)
         if not found:
             return {"empty": True}
         value, last = found[0]
@@ -195,6 +203,14 @@ class _Dialect:
             f"an overlap needs a time or a number, and {column!r} is {self._types[column]}",
             next_step="leave overlap: out, or choose another cursor column",
         )
+
+
+def _kind(of: str) -> Kind:
+    """What a column of this type holds, for the ends of an interval."""
+    family = of.partition("(")[0]
+    if family in _MOMENTS:
+        return "instant" if family.endswith("TIME ZONE") else "moment"
+    return "date" if family == "DATE" else "number" if family in _NUMBERS else "text"
 
 
 def _expression(name: str, kind: str) -> str:

@@ -12,6 +12,7 @@ from dragoman.connectors._http.endpoint import checked_headers, endpoint_of
 from dragoman.connectors._http.location import BadUrlError, Location
 from dragoman.connectors._http.paging import Paging, pages
 from dragoman.connectors.http.gathering import Gathering
+from dragoman.connectors.http.interval_position import IntervalPosition
 from dragoman.connectors.http.position import Position
 from dragoman.core.batch import ReadBatch, ReadEnd
 from dragoman.core.connection import Connection
@@ -62,13 +63,20 @@ class HttpSource:
 
     def read(self, request: ReadRequest) -> Iterator[ReadBatch | ReadEnd]:
         """Batches of raw JSON tokens with ``_position`` (``page 3 item 17``), and last the end with the cursor."""
-        position = Position(self._cursor, self._zone, request.cursor) if self._cursor else None
+        position = self._position(request)
         place = self._place.with_params(position.params) if position else self._place
         gathering = Gathering(place.shown, request.batch_rows, position)
         for page in pages(self._paging, place, self._max_pages, self._fetch):
             yield from gathering.add(page)
         yield from gathering.rest()
         yield ReadEnd(cursor=position.end() if position else None, nothing_new=position is not None)
+
+    def _position(self, request: ReadRequest) -> Position | None:
+        if not self._cursor:
+            return None
+        if request.interval:
+            return IntervalPosition(self._cursor, self._zone, request.interval)
+        return Position(self._cursor, self._zone, request.cursor)
 
     def close(self) -> None:
         """Give back the connections."""

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 
 from dragoman.connectors._sql.identifiers import quote
+from dragoman.connectors._sql.interval import Kind, ends_of
 from dragoman.connectors._sql.keyset import CHECK, KEEP, Keyset
 from dragoman.connectors._sql.nowhere import unplaced
 from dragoman.connectors._sql.seen import Seen
@@ -92,6 +93,13 @@ class PostgresSource:
             yield ReadEnd()
             return
         keyset = self._keyset(described)
+        if request.interval:
+            kind = _kind(by_name[keyset.column].base)
+            inside = keyset.between(*ends_of(request.interval, kind, str(self._options.get("timezone") or "")))
+            text = f"SELECT {select} FROM {self._relation} WHERE {inside} ORDER BY {keyset.order}"
+            yield from self._batches(server, text, columns, request, None)
+            yield ReadEnd(nothing_new=True)
+            return
         cursor = keyset.require(request.cursor)
         if not self._always_placed(server, keyset):
             nowhere = f"SELECT {select} FROM {self._relation} WHERE {keyset.unplaced()}"
@@ -169,7 +177,7 @@ class PostgresSource:
                 f"SELECT 1 FROM {self._relation} WHERE {keyset.placed()} AND {keyset.after(cursor)} LIMIT 1",
             )
             if not newer:
-                return {"value": cursor["value"], "id": cursor.get("id")}
+                return keyset.still(cursor)
         if not found:
             return {"empty": True}
         value, last = found[0]
@@ -205,6 +213,12 @@ class _Dialect:
             f"an overlap needs a time or a number, and {column!r} is {self._columns[column].shown}",
             next_step="leave overlap: out, or choose another cursor column",
         )
+
+
+def _kind(base: str) -> Kind:
+    """What a column of this type holds, for the ends of an interval."""
+    kinds: dict[str, Kind] = {"timestamptz": "instant", "timestamp": "moment", "date": "date"}
+    return "number" if base in _NUMBERS else kinds.get(base, "text")
 
 
 def _table(rows: list[bytes], columns: list[Described]) -> pa.Table:

@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from dragoman.connectors._sql.identifiers import quote
+from dragoman.connectors._sql.interval import check_order, ends_of, like
 from dragoman.connectors._sql.keyset import CHECK, KEEP, Keyset
 from dragoman.connectors._sql.nowhere import unplaced
 from dragoman.connectors._sql.seen import Seen
@@ -92,6 +93,12 @@ class SqliteSource:
             yield ReadEnd()
             return
         keyset = self._keyset()
+        if request.interval:
+            inside = keyset.between(*self._ends(server, keyset, request.interval))
+            text = f"SELECT {select} FROM {self._relation} WHERE {inside} ORDER BY {keyset.order}"
+            yield from self._batches(server, text, schema, request, None)
+            yield ReadEnd(nothing_new=True)
+            return
         cursor = keyset.require(request.cursor)
         nowhere = f"SELECT {select} FROM {self._relation} WHERE {keyset.unplaced()}"
         for batch in self._batches(server, nowhere, schema, request, None):
@@ -165,6 +172,20 @@ class SqliteSource:
         cursor = self._options["cursor"]
         return Keyset(str(cursor["column"]), str(cursor.get("id") or ""), float(cursor.get("overlap") or 0), _Dialect())
 
+    def _ends(self, server: sqlite3.Connection, keyset: Keyset, interval: tuple[str, str]) -> list[Any]:
+        """The ends as the column holds its values: any column may hold anything, so the greatest value tells."""
+        column = quote(keyset.column)
+        found = run(
+            server, f"SELECT {column} FROM {self._relation} WHERE {keyset.placed()} ORDER BY {column} DESC LIMIT 1"
+        )
+        sample = found[0][0] if found else ""
+        if isinstance(sample, (int, float)):
+            return [float(end) if "." in end else int(end) for end in ends_of(interval, "number")]
+        zone = str(self._options.get("timezone") or "")
+        first, last = (like(end, str(sample), zone) for end in interval)
+        check_order(interval, empty=first > last or interval[0] == interval[1])
+        return [first, last]
+
     def _greatest(self, server: sqlite3.Connection, keyset: Keyset, request: ReadRequest) -> Mapping[str, Any]:
         names = f"{quote(keyset.column)}, {quote(keyset.id or keyset.column)}"
         found = run(
@@ -175,7 +196,7 @@ class SqliteSource:
         if cursor is not None:
             newer = f"SELECT 1 FROM {self._relation} WHERE {keyset.placed()} AND {keyset.after(cursor)} LIMIT 1"
             if not run(server, newer):
-                return {"value": cursor["value"], "id": cursor.get("id")}
+                return keyset.still(cursor)
         if not found:
             return {"empty": True}
         value, last = found[0]
