@@ -6,6 +6,7 @@ import shlex
 import shutil
 import time
 from collections.abc import Mapping
+from typing import Any
 
 from demo import airflow, report, story
 from demo.failure import DemoError
@@ -14,6 +15,7 @@ from demo.processes import Started, recorded
 from demo.progress import Step
 from demo.servers import start_api, start_postgres
 from demo.stop import stop
+from dragoman.testing.airflow_site import AirflowApi
 from dragoman.testing.postgres import free_port
 
 KNOWN_WITHIN = 120.0
@@ -41,11 +43,11 @@ def start() -> int:
     _write_env(env)
     with Step("Airflow's database"):
         airflow.migrate(env)
-    api = airflow.Api(port)
+    api = AirflowApi(port)
     with Step("Airflow: api-server, scheduler, dag-processor, triggerer") as step:
         components = airflow.start(env)
-        api.wait_until_healthy(components, step)
-        api.log_in()
+        airflow.wait_until_healthy(api, components, step)
+        api.log_in(**airflow.LOGIN)
     with Step("Airflow finds the integrations") as step:
         _wait_for_dags(api, components, step)
     for number, group in enumerate(story.ROUNDS):
@@ -57,7 +59,7 @@ def start() -> int:
     return 0 if good else 1
 
 
-def _wait_for_dags(api: airflow.Api, components: list[Started], step: Step) -> None:
+def _wait_for_dags(api: AirflowApi, components: list[Started], step: Step) -> None:
     end = time.monotonic() + KNOWN_WITHIN
     while missing := [name for name in story.integrations() if not api.knows(name)]:
         airflow.ensure_up(components)
@@ -70,9 +72,9 @@ def _wait_for_dags(api: airflow.Api, components: list[Started], step: Step) -> N
         api.unpause(name)
 
 
-def _run(api: airflow.Api, components: list[Started], group: tuple[story.Expected, ...]) -> None:
+def _run(api: AirflowApi, components: list[Started], group: tuple[story.Expected, ...]) -> None:
     with Step("run " + " and ".join(one.integration for one in group)) as step:
-        runs = {one.integration: api.trigger(one.integration) for one in group}
+        runs = {one.integration: api.trigger(one.integration, "started by the demo") for one in group}
         end = time.monotonic() + RUN_WITHIN
         while True:
             airflow.ensure_up(components)
@@ -91,9 +93,9 @@ def _run(api: airflow.Api, components: list[Started], group: tuple[story.Expecte
             raise DemoError(f"Airflow's run failed: {', '.join(failed)}", logs[-1] if logs else LOGS / "scheduler.log")
 
 
-def _progress(tasks: Mapping[str, str]) -> str:
-    done = sum(state == "success" for state in tasks.values())
-    busy = [task for task, state in tasks.items() if state == "running"]
+def _progress(tasks: Mapping[str, Mapping[str, Any]]) -> str:
+    done = sum(row["state"] == "success" for row in tasks.values())
+    busy = [task for task, row in tasks.items() if row["state"] == "running"]
     return f"{done} of {len(tasks)} tasks" + (f", {', '.join(busy)}" if busy else "")
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,39 +15,31 @@ from typing import Any
 
 import httpx
 
-COMPONENTS = ("api-server", "scheduler", "dag-processor")
+from dragoman.testing.airflow_site import COMPONENTS, HEALTH_PARTS, AirflowApi, site_settings
+from dragoman.testing.postgres import free_port
+
+STARTED = ("api-server", "scheduler", "dag-processor")
 
 
-class Cluster:
-    """What a test does with it. ``database`` is Airflow's own SQLite file."""
+class Cluster(AirflowApi):
+    """What a test does with it, as an administrator. ``database`` is Airflow's own SQLite file."""
 
-    def __init__(self, home: Path, port: int, components: tuple[str, ...] = COMPONENTS) -> None:
+    def __init__(self, home: Path, port: int, components: tuple[str, ...] = STARTED) -> None:
+        super().__init__(port)
         self.components = components
         self.database = home / "airflow.db"
         self.logs = home / "logs"
         self._base = f"http://127.0.0.1:{port}"
-        self._token = ""
-
-    def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> httpx.Response:
-        """One call of the REST API as an administrator."""
-        if not self._token:
-            self._token = httpx.get(f"{self._base}/auth/token", timeout=30).json()["access_token"]
-        headers = {"Authorization": f"Bearer {self._token}"}
-        return httpx.request(method, f"{self._base}{path}", json=body, headers=headers, timeout=30)
 
     def up(self) -> bool:
-        """Whether the API server answers and the scheduler has a heartbeat."""
-        try:
-            health = httpx.get(f"{self._base}/api/v2/monitor/health", timeout=5).json()
-        except (httpx.HTTPError, ValueError):
-            return False
-        parts = ("scheduler", "dag_processor", *(part for part in ("triggerer",) if part in self.components))
-        return all(health[part]["status"] == "healthy" for part in parts)
+        """Whether the API server answers and the others have a heartbeat."""
+        return not self.unhealthy(tuple(name for name in self.components if name in HEALTH_PARTS))
 
-    def tasks(self, dag_id: str, run_id: str) -> dict[str, dict[str, Any]]:
-        """The task instances of a run, by their ids."""
-        answer = self.call("GET", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances").json()
-        return {task["task_id"]: task for task in answer["task_instances"]}
+    def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> httpx.Response:
+        """One call of the REST API, with a token taken at the first."""
+        if "Authorization" not in self.client.headers:
+            self.log_in()
+        return super().call(method, path, body)
 
 
 def until(what: Callable[[], Any], seconds: float, why: str) -> Any:
@@ -68,37 +59,29 @@ def cluster(
 ) -> Iterator[Cluster]:
     """Start on a copy of a migrated database, and end every process at the end, whatever happened.
 
-    ``more`` names components beside ``COMPONENTS``, such as the triggerer.
+    ``more`` names components beside ``STARTED``, such as the triggerer.
     """
     home.mkdir()
     shutil.copy(migrated, home / "airflow.db")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
+    common = site_settings(home, port)
     settings = {
-        "AIRFLOW_HOME": str(home),
-        "AIRFLOW__API__HOST": "127.0.0.1",
-        "AIRFLOW__API__PORT": str(port),
-        "AIRFLOW__API__WORKERS": "1",
-        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
         "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
         "AIRFLOW__CORE__PARALLELISM": "2",
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
-        "AIRFLOW__API_AUTH__JWT_SECRET": "0" * 64,
-        "AIRFLOW__API__SECRET_KEY": "1" * 32,
         "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
     }
     command = [sys.executable, "-m", "airflow"]
-    components = (*COMPONENTS, *more)
+    components = (*STARTED, *more)
     processes = []
     try:
         for name in components:
             with (home / f"{name}.log").open("wb") as log:
                 processes.append(
                     subprocess.Popen(
-                        [*command, name],
-                        env={**os.environ, **environment, **settings},
+                        [*command, *COMPONENTS[name]],
+                        env={**os.environ, **common, **environment, **settings},
                         stdout=log,
                         stderr=subprocess.STDOUT,
                         start_new_session=True,
