@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from dragoman.core import clock
-from dragoman.core.errors import DragomanError, FatalError, RetriableError
+from dragoman.core.errors import ConfigError, DragomanError, FatalError, RetriableError
 from dragoman.core.failpoints import failpoint
 from dragoman.core.flow import DeliverySpec, Flow, SourceSpec, StreamSpec, TranslationSpec
 from dragoman.ledger.lease import Lease
@@ -157,17 +157,22 @@ def at_work(
         except HeldError:
             raise
         except DragomanError as error:
-            _note_failure(work, error.code, str(error))
+            _note_failure(work, error.code, str(error), for_good=isinstance(error, ConfigError))
             raise
         except Exception as error:
             _note_failure(work, "run.unexpected", f"{type(error).__name__}: {error}")
             raise
 
 
-def _note_failure(work: Work, code: str, text: str) -> None:
+def _note_failure(work: Work, code: str, text: str, *, for_good: bool = False) -> None:
+    """The run stays unfinished, except for a backfill of something that was written wrong."""
+    ledger = work.place.ledger
     if work.closed or code in {"lease.lost", "lease.fenced"}:
         return
-    work.place.ledger.fail_run(work.run_id, work.token, code, text)
+    if for_good and work.run.interval and not committed(work.place, work.run_id):
+        ledger.close_run(work.run_id, work.token, "failed", {}, error_code=code, error=text, move_cursors=False)
+    else:
+        ledger.fail_run(work.run_id, work.token, code, text)
 
 
 def _find(flow: Flow, place: Workplace, *, run_id: str, trigger: str, backfill: Backfill | None) -> Run | None:

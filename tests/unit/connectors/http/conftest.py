@@ -58,12 +58,13 @@ def read() -> Read:
         connection: Connection | None = None,
         batch_rows: int = 65_536,
         private: bool = True,
+        interval: tuple[str, str] | None = None,
         **options: Any,
     ) -> Reading:
         known = connection or parse_connection("shop", url + ("?allow_private=true" if private else ""))
         source = open_source(known, {"path": "/orders", "timeout": 5.0, **options})
         done = Reading()
-        request = ReadRequest(cursor=cursor_at, batch_rows=batch_rows)
+        request = ReadRequest(cursor=cursor_at, batch_rows=batch_rows, interval=interval)
         assert source.freeze(request) is None
         try:
             for item in source.read(request):

@@ -288,3 +288,40 @@ def test_a_reading_of_a_local_clock_is_taken_in_the_sources_zone():
     there, here = read_text("2026-07-01T10:00:00", "Europe/Paris"), read_text("2026-07-01T08:00:00Z")
     assert there.order == here.order
     assert there.minus(3600, "Europe/Paris").text == "2026-07-01T09:00:00"
+
+
+@pytest.mark.parametrize("keeps", [None, lambda value, since: moment(value) > moment(since), lambda *_: True])
+def test_an_interval_has_its_beginning_and_not_its_end_whatever_the_api_sends(read, keeps):
+    shop = Shop(
+        (1, "2026-01-05T09:59:59Z"),
+        (2, "2026-01-05T10:00:00Z"),
+        (3, "2026-01-05T12:00:00.000+01:00"),
+        (4, "2026-01-05T12:00:00Z"),
+        keeps=keeps,
+    )
+    with serve(shop) as server:
+        found = read(
+            server.url,
+            cursor={**CURSOR, "overlap": 1},
+            paging={"type": "offset"},
+            interval=("2026-01-05T10:00:00Z", "2026-01-05T12:00:00Z"),
+        )
+    assert found.ids == [2, 3]
+    assert set(found.filtered) == {"outside_interval"}
+    assert (found.end.cursor, found.end.nothing_new) == (None, True)
+    assert "since=2026-01-05T09:59:59Z" in server.requests[0].target
+
+
+@pytest.mark.parametrize(
+    ("interval", "code"),
+    [
+        (("2026-01-06", "2026-01-05"), "backfill.interval"),
+        (("2026-01-06", "7"), "backfill.interval"),
+        (("", "7"), "backfill.bound"),
+    ],
+)
+def test_an_interval_that_holds_nothing_is_refused_before_the_api_is_asked(read, interval, code):
+    with serve(Shop()) as server, pytest.raises(ConfigError) as raised:
+        read(server.url, cursor=CURSOR, interval=interval)
+    assert raised.value.code == code
+    assert server.requests == []
