@@ -138,6 +138,19 @@ def test_a_whole_set_translation_killed_after_it_was_staged_is_not_computed_twic
     assert (first["read"], first["delivered"], first["filtered"]) == (ROWS, 90, ROWS - 90)
 
 
+def test_a_file_that_a_killed_run_did_not_move_is_moved_by_the_next(tmp_path: Path) -> None:
+    shop = Workshop(tmp_path)
+    write_orders(tmp_path / "inbox" / "orders.csv")
+    source = 'source: {connector: files, connection: inbox, path: "*.csv", after: {move: done}}'
+    shop.integration("orders", f"integration: orders\n{source}\n{MAP}\n{DESTINATIONS['sqlite']}\n")
+    assert shop.run("run", "orders", failpoint="reconcile.closed:1:kill").returncode == -signal.SIGKILL
+    assert (tmp_path / "inbox" / "orders.csv").exists()
+    assert shop.report("orders")["state"] == "nothing_new"
+    assert not (tmp_path / "inbox" / "orders.csv").exists()
+    assert (tmp_path / "inbox" / "done" / "orders.csv").exists()
+    assert len(delivered(shop, "sqlite")) == ROWS - len(BAD)
+
+
 def test_every_failpoint_is_passed_by_a_test_here() -> None:
     named = {name for _destination, name in CASES} | {"translate.set.recorded"}
     assert named == set(FAILPOINTS)
