@@ -47,6 +47,9 @@ translate:
 deliver:
   {{connector: postgres, connection: erp, table: sales.order_lines, mode: upsert, key: [order_number, line_number]}}
 policy: {{max_rejects: {{rate: 2%, count: 1000}}, deadline: 30m}}
+alerts:
+  - {{on: [failed, late, held, rejects, in_doubt, recovered], notifier: email, to: [ops@example.com]}}
+  - {{on: [failed, held, recovered], notifier: webhook, connection: ops_hook}}
 """
 
 ONE_PROCESS = """

@@ -43,7 +43,7 @@ def scan(reading: Reading) -> None:
         part = reading.value.get(name)
         if isinstance(part, dict | list):
             _secrets(reading, part, (name,))
-    if "@" in text:
+    if "@" in text and "://" in text:
         _addresses(reading, reading.value, ())
 
 

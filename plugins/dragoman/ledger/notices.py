@@ -153,7 +153,7 @@ def _insert(connection: Connection, values: dict[str, Any], sqlite: bool) -> boo
         from sqlalchemy.dialects.postgresql import insert  # type: ignore[assignment]
     now = clock.now()
     statement = insert(_TABLE).values(values | {"noted_at": now, "changed_at": now}).on_conflict_do_nothing()
-    return connection.execute(statement).rowcount == 1
+    return connection.execute(statement.returning(_TABLE.c.subject)).first() is not None
 
 
 def _of(row: sa.Row[Any]) -> NoticeRow:

@@ -190,7 +190,7 @@ def _brief(text: str) -> str:
 
 
 def _spoken(seconds: float | None) -> str:
-    for size, unit in ((86_400, "d"), (3600, "h"), (60, "m")):
+    for size, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
         if seconds and seconds >= size and seconds % size == 0:
             return f"{seconds / size:g} {unit}"
     return f"{seconds or 0:g} s"
