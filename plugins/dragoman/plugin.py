@@ -35,11 +35,19 @@ class DragomanPlugin(AirflowPlugin):
     @property
     def fastapi_apps(self) -> list[dict[str, Any]]:
         """The API server alone asks for these."""
+        from dragoman.orchestration.rights.words import payload_view
         from dragoman.orchestration.workplace import opened_workplace
         from dragoman.web.app import create_app
 
-        app = create_app(lambda: opened_workplace("web"))
+        app = create_app(lambda: opened_workplace("web"), payload_view)
         return [{"app": app, "url_prefix": "/dragoman", "name": "Dragoman"}]
+
+    @property
+    def fastapi_root_middlewares(self) -> list[dict[str, Any]]:
+        """The API server keeps the rights of ``access:`` up to date."""
+        from dragoman.orchestration.rights.keeper import RightsKeeper
+
+        return [{"middleware": RightsKeeper, "name": "Dragoman rights"}]
 
 
 def __getattr__(name: str) -> type[DragomanPlugin] | None:

@@ -59,8 +59,9 @@ def test_strangers_get_nothing(client, run_id):
 def test_every_route_of_the_app_asks_for_a_user():
     from dragoman.web.app import create_app
 
-    app = create_app(lambda: None)
-    assert [route.path for route in app.routes] == ["/runs/{dag_id}/{run_id:path}"]
+    app = create_app(lambda: None, lambda dag_id: "")
+    paths = ["/runs/{dag_id}/{run_id:path}", "/rejects/{dag_id}", "/payloads/{dag_id}"]
+    assert [route.path for route in app.routes] == paths
     assert app.router.dependencies
 
 

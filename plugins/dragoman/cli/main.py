@@ -27,6 +27,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "accept": ("dragoman.cli.decide", "deliver the good records of a held run and keep its rejects"),
     "abandon": ("dragoman.cli.decide", "give a held or failed run up; its cursor stays where it was"),
     "cursor": ("dragoman.cli.cursor", "show, set or reset where the next run of an integration begins to read"),
+    "access": ("dragoman.cli.access", "bring the rights of access: into Airflow"),
     "connectors": ("dragoman.cli.connectors", "list connectors, show one, test a connection"),
     "failpoints": ("dragoman.cli.failpoints", "list the named places where a test may kill the program"),
 }

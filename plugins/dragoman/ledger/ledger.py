@@ -13,6 +13,8 @@ from dragoman.ledger.lease import Lease, Leases
 from dragoman.ledger.nodes import Nodes
 from dragoman.ledger.notices import Notices
 from dragoman.ledger.positions import Positions
+from dragoman.ledger.reject_index import RejectIndex
+from dragoman.ledger.retention import Retention
 from dragoman.ledger.rows import AuditRow, BatchRow, GoodCopy, NodeRow, NoticeRow, RejectRow, Run
 from dragoman.ledger.runs import Runs
 from dragoman.ledger.schema import prepare_schema
@@ -31,7 +33,7 @@ __all__ = [
 ]
 
 
-class Ledger(Leases, Runs, Decisions, Nodes, Positions, History, Notices):
+class Ledger(Leases, Runs, Decisions, Nodes, Positions, History, Notices, RejectIndex, Retention):
     """An open ledger; its methods may be called from several threads."""
 
     def close(self) -> None:

@@ -17,7 +17,7 @@ from dragoman.ledger.part import Part, check_fence, fenced_run, packed, unknown_
 from dragoman.ledger.positions import commit_positions
 from dragoman.ledger.rows import BACKFILL, LIVE, UNFINISHED, Run
 
-__all__ = ["Runs", "change_run", "run_of"]
+__all__ = ["Runs", "change_run", "run_of", "runs_in"]
 
 _NEWEST_FIRST = (tables.run.c.opened_at.desc(), tables.run.c.run_id.desc())
 
@@ -170,6 +170,11 @@ def run_of(connection: Connection, run_id: str) -> Run:
     if row is None:
         raise unknown_run(run_id)
     return _of(row)
+
+
+def runs_in(connection: Connection, wanted: sa.ColumnElement[bool]) -> list[Run]:
+    """The runs for which the condition holds, oldest first, within a transaction."""
+    return [_of(row) for row in connection.execute(sa.select(tables.run).where(wanted).order_by(tables.run.c.run_id))]
 
 
 def _of(row: sa.Row[Any]) -> Run:

@@ -17,6 +17,7 @@ from dragoman.orchestration.rights.words import BASE_RIGHTS, BASE_ROLE, MARKS, G
 
 __all__ = ["Changes", "settle"]
 
+FIRST_PAGE = ("can_read", "Website")
 _AT_ONCE = 400
 
 
@@ -42,7 +43,7 @@ def settle(session: Any, wanted: set[Given], *, dry_run: bool = False) -> Change
     held = _held(session, models)
     marked = {Given(role, action, name.removeprefix("DAG:")) for role, action, name in held if action in MARKS}
     changes.roles_made = sorted(({given.role for given in wanted} | {BASE_ROLE}) - set(roles))
-    base_rights = () if _holds_something(session, models, roles.get(BASE_ROLE)) else BASE_RIGHTS
+    base_rights = _base_rights(session, models, roles.get(BASE_ROLE))
 
     taken = sorted(marked - wanted)
     new = sorted(given for given in wanted - marked if (given.role, *given.right) not in held)
@@ -53,11 +54,7 @@ def settle(session: Any, wanted: set[Given], *, dry_run: bool = False) -> Change
     if dry_run:
         return changes
 
-    for name in changes.roles_made:
-        role = models.Role(name=name)
-        session.add(role)
-        session.flush()
-        roles[name] = role.id
+    roles |= _named(session, models.Role, set(changes.roles_made))
     _take(session, models, roles, taken)
     to_hold = [(given.role, *pair) for given in new for pair in (given.right, (given.mark, f"DAG:{given.dag_id}"))]
     to_hold += [(given.role, *given.right) for given in lost]
@@ -108,25 +105,27 @@ def _make(session: Any, models: Any, pairs: Iterable[tuple[str, str]]) -> dict[t
     pairs = list(pairs)
     actions = _named(session, models.Action, {action for action, _name in pairs})
     resources = _named(session, models.Resource, {name for _action, name in pairs})
-    made = {
-        (action, name): models.Permission(action_id=actions[action], resource_id=resources[name])
-        for action, name in pairs
-    }
-    session.add_all(made.values())
-    session.flush()
-    return {pair: permission.id for pair, permission in made.items()}
+    rows = [{"action_id": actions[action], "resource_id": resources[name]} for action, name in pairs]
+    if rows:
+        session.execute(insert(models.Permission), rows)
+    return _permission_ids(session, models, set(pairs))
 
 
 def _named(session: Any, model: Any, names: set[str]) -> dict[str, int]:
     """The ids of names, made where there are none."""
+    found = _ids(session, model, names)
+    fresh = sorted(names - set(found))
+    if fresh:
+        session.execute(insert(model), [{"name": name} for name in fresh])
+    return found | _ids(session, model, set(fresh))
+
+
+def _ids(session: Any, model: Any, names: set[str]) -> dict[str, int]:
     found: dict[str, int] = {}
     for some in _portions(sorted(names)):
         rows = session.execute(select(model.name, model.id).where(model.name.in_(some)))
         found |= {row.name: row.id for row in rows}
-    fresh = {name: model(name=name) for name in sorted(names - set(found))}
-    session.add_all(fresh.values())
-    session.flush()
-    return found | {name: row.id for name, row in fresh.items()}
+    return found
 
 
 def _permission_ids(session: Any, models: Any, pairs: set[tuple[str, str]]) -> dict[tuple[str, str], int]:
@@ -146,10 +145,22 @@ def _portions(things: list[Any]) -> Iterable[list[Any]]:
     return (things[at : at + _AT_ONCE] for at in range(0, len(things), _AT_ONCE))
 
 
-def _holds_something(session: Any, models: Any, role_id: int | None) -> bool:
-    """Whether a role has any right; the base role gets its rights once, and then is the administrators'."""
+def _base_rights(session: Any, models: Any, role_id: int | None) -> list[tuple[str, str]]:
+    """What the base role still has to get: everything where it is new or bare, else nothing.
+
+    It gets its rights once, and then is the administrators'. Bare: with no right but the one to the first page, which
+    FAB gives to every role by itself.
+    """
     table = models.assoc_permission_role
-    return session.scalar(select(table.c.id).where(table.c.role_id == role_id).limit(1)) is not None
+    query = (
+        select(models.Action.name, models.Resource.name)
+        .join(models.Permission, models.Permission.action_id == models.Action.id)
+        .join(models.Resource, models.Resource.id == models.Permission.resource_id)
+        .join(table, table.c.permission_view_id == models.Permission.id)
+        .where(table.c.role_id == role_id)
+    )
+    held = {(action, name) for action, name in session.execute(query)}
+    return [] if held - {FIRST_PAGE} else [right for right in BASE_RIGHTS if right not in held]
 
 
 def _said(role: str, right: tuple[str, str]) -> str:
