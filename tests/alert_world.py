@@ -29,8 +29,8 @@ translate: {{fields: {{id: {{from: id, type: integer, required: true}}}}}}
 deliver: {{connector: files, connection: out, path: "{name}.csv", mode: replace}}
 policy: {{deadline: 30m, max_rejects: {limit}}}
 alerts:
-  - {{on: [failed, held, rejects, late, recovered], notifier: email, connection: ops_mail, to: [ops@example.com]}}
-  - {{on: [failed, held, rejects, late, recovered], notifier: webhook, connection: ops_hook}}
+  - {{on: [failed, held, in_doubt, rejects, late, recovered], notifier: email, connection: ops_mail, to: [ops@example.com]}}
+  - {{on: [failed, held, in_doubt, rejects, late, recovered], notifier: webhook, connection: ops_hook}}
 """
 BAD = 'id\n"never closed\n'
 GOOD = "id\n1\n2\n"

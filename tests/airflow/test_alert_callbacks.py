@@ -6,6 +6,8 @@ import logging
 import time
 
 import pytest
+from airflow.sdk.definitions.callback import AsyncCallback
+from airflow.triggers.callback import CallbackTrigger
 
 from airflow_session import parse
 from alert_world import BAD, FLOW, GOOD, mails, posts, world
@@ -83,6 +85,20 @@ def test_a_killed_task_without_exception_and_without_task(world, posts):
     assert "dragoman run orders" in told["next_step"]
 
 
+def test_in_doubt(world, posts):
+    flow = world.flow()
+    ledger = world.ledger()
+    with ledger.take_lease("orders") as lease:
+        opened = ledger.open_run("orders", lease.token, flow.digest, trigger="orders/manual__1")
+        figures = {"read": 9, "delivered": 7, "rejected": 0, "filtered": 0, "in_doubt": 2}
+        ledger.close_run(opened.run_id, lease.token, "in_doubt", figures, move_cursors=False)
+    ledger.close()
+    RunAlerts(flow).failed({"run_id": "manual__1", "exception": FatalError("run.red", "it is red")})
+    (post,) = posts.posts
+    assert (post.json["event"], post.json["figures"]) == ("in_doubt", figures)
+    assert post.json["reason"] == "2 outputs may or may not have reached the destination"
+
+
 def test_a_notifier_that_fails_is_no_failure_and_is_told_by_the_next(world, mails, posts, caplog):
     flow = world.flow()
     mails.refusing = "451 try later"
@@ -124,6 +140,35 @@ def test_a_mail_for_anyones_dag(world, mails):
     assert "ValueError: no such file" in mails.texts()[0][1]
     asyncio.run(MailNotifier(conn_id="ops_mail", to=["a@b.c"]).async_notify({"run_id": "manual__2"}))
     assert len(mails.mails) == 2
+
+
+def test_a_webhook_for_anyones_dag_knows_the_run(world, posts):
+    world.run(world.flow(), GOOD)
+    notifier = WebhookNotifier(conn_id="ops_hook")
+    notifier({"run_id": "manual__1", "dag_run": {"dag_id": "orders"}, "dag": None})
+    (post,) = posts.posts
+    assert (post.json["event"], post.json["state"], post.json["figures"]["read"]) == ("done", "done", 2)
+
+
+def test_notifiers_serve_deadlines_of_any_dag(world, mails, posts):
+    async def triggered(notifier, **kwargs):
+        callback = AsyncCallback(notifier, kwargs=kwargs)
+        context = {"dag_run": {"dag_id": "mine", "dag_run_id": "manual__1"}, "deadline": {"id": "x"}}
+        trigger = CallbackTrigger(callback.path, {**callback.kwargs, "context": context})
+        return [event.payload["state"] async for event in trigger.run()]
+
+    states = asyncio.run(triggered(MailNotifier, to=["a@b.c"], conn_id="ops_mail", event="late"))
+    states += asyncio.run(triggered(WebhookNotifier, conn_id="ops_hook", event="late"))
+    assert states == ["running", "success"] * 2
+    assert mails.subjects() == ["mine is late"]
+    assert posts.posts[0].json["dag_run_id"] == "manual__1"
+
+
+def test_notifiers_serve_callbacks_of_whole_dags(world, posts):
+    WebhookNotifier(conn_id="ops_hook")(
+        {"run_id": "r", "reason": "task_failure", "dag_run": {"dag_id": "d"}, "dag": None}
+    )
+    assert posts.posts[0].json["reason"] == "the DAG run has failed (task_failure)"
 
 
 def test_data_is_never_a_template(world, mails):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from dragoman.cli.output import emit, emit_json
 from dragoman.core.connection import ConnectionStore
@@ -62,6 +64,10 @@ def _connections(flows: list[Flow]) -> list[Problem]:
             problem = _connection(store, flow, spec)
             if problem is not None and problem not in problems:
                 problems.append(problem)
+        for alert in flow.alerts:
+            problem = _alert_connection(store, flow, alert)
+            if problem is not None and problem not in problems:
+                problems.append(problem)
     return problems
 
 
@@ -77,6 +83,20 @@ def _connection(store: ConnectionStore, flow: Flow, spec: SourceSpec | DeliveryS
         return None
     said = f"connection {spec.connection!r} of type {found.conn_type!r} for the connector {spec.connector!r}"
     return _at(flow, spec.connection, "connection.wrong_type", said, "type " + " or ".join(known.types))
+
+
+def _alert_connection(store: ConnectionStore, flow: Flow, alert: Mapping[str, Any]) -> Problem | None:
+    """What is wrong with the connection by which an alert is told."""
+    named = str(alert.get("connection") or "smtp_default")
+    try:
+        found = store.get(named)
+    except ConfigError as error:
+        return _at(flow, named, error.code, error.message, error.next_step)
+    expected = "http" if alert["notifier"] == "webhook" else "smtp"
+    if found.conn_type == expected:
+        return None
+    said = f"connection {named!r} of type {found.conn_type!r} for alerts by {alert['notifier']}"
+    return _at(flow, named, "connection.wrong_type", said, f"type {expected}")
 
 
 def _at(flow: Flow, connection: str, code: str, found: str, expected: str) -> Problem:

@@ -97,6 +97,12 @@ class Notices(Part):
         with self._db.write() as connection:
             connection.execute(_TABLE.update().where(*_is(notice)).values(values))
 
+    def drop_notices(self, before: datetime) -> int:
+        """Forget what was noted before a moment, except red facts that no green run has followed; returns how many."""
+        still_red = sa.and_(_TABLE.c.target == _FACT, _TABLE.c.kind == "red", _TABLE.c.state == "open")
+        with self._db.write() as connection:
+            return int(connection.execute(_TABLE.delete().where(_TABLE.c.noted_at < before, ~still_red)).rowcount)
+
     def notices(self, integration: str | None = None) -> list[NoticeRow]:
         """All notices and their states, oldest first."""
         query = sa.select(_TABLE).where(_TABLE.c.target != _FACT).order_by(_TABLE.c.noted_at, _TABLE.c.subject)

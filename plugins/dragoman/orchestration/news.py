@@ -37,6 +37,8 @@ class Happening:
     run_id: str = ""
     """The run that the task worked on, where the task can still say so."""
     exception: BaseException | None = None
+    dag_reason: str = ""
+    """In a callback of a whole DAG: Airflow's word for why it has failed, such as ``task_failure``."""
     deadline: float | None = None
     """For a late run: the seconds that it may take."""
 
@@ -71,6 +73,7 @@ def happening_of(context: Mapping[str, Any], integration: str = "", title: str =
         task_id=str(getattr(task, "task_id", "") or getattr(task_instance, "task_id", "")),
         run_id=str(getattr(task, "dragoman_run_id", "")),
         exception=exception if isinstance(exception, BaseException) else None,
+        dag_reason=str(context.get("reason") or ""),
     )
 
 
@@ -86,7 +89,7 @@ def event_of(run: Run | None, given: str = "") -> str:
     if given:
         return given
     if run is not None and run.finished and run.state in GREEN:
-        return "rejects" if run.figures.get("rejected") else "recovered"
+        return "rejects" if run.figures.get("rejected") else "done"
     return RED.get(run.state, "failed") if run is not None else "failed"
 
 
@@ -145,6 +148,8 @@ def _why(ledger: Ledger | None, run: Run | None, seen: Happening, event: str) ->
         if isinstance(error, DragomanError):
             return f"{error.message} [{error.code}]", error.next_step
         return f"{type(error).__name__}: {error}", ""
+    if event == "failed" and seen.dag_reason:
+        return f"the DAG run has failed ({seen.dag_reason})", ""
     if event == "failed":
         what = f"the task {seen.task_id}" if seen.task_id else "a task"
         return f"{what} ended without an error of its own: its process was killed, or its machine was lost", ""
@@ -160,7 +165,7 @@ def _next_step(run: Run | None, seen: Happening, event: str) -> str:
         )
     if event == "rejects":
         return f"dragoman rejects {name} --run {run_id}"
-    if event == "recovered":
+    if event in {"recovered", "done"}:
         return "nothing to do"
     if event == "failed" and run is not None and not run.finished:
         return f"dragoman run {name} (or the next DAG run) goes on where it stopped; dragoman runs {name} shows it"

@@ -29,6 +29,7 @@ def report_of(place: Workplace, run_id: str) -> dict[str, Any]:
         **_figures(run, nodes),
         "balanced": run.finished and run.state in {"done", "nothing_new", "in_doubt"},
         "seconds": round(run.seconds, 3),
+        "late": run.late_at is not None,
         "tries": run.tries,
         "nodes": nodes,
         "error": {"code": run.error_code, "message": run.error} if run.error else None,
@@ -41,7 +42,7 @@ def _said(counts: Mapping[str, int]) -> dict[str, int]:
 
 
 def _figures(run: Run, nodes: dict[str, dict[str, Any]]) -> dict[str, int]:
-    if run.figures:
+    if run.figures and (run.finished or run.state == "held"):
         return {figure: run.figures.get(figure, 0) for figure in FIGURES}
     return {
         figure: sum(counts.get(figure, 0) for counts in nodes.values() if isinstance(counts.get(figure, 0), int))

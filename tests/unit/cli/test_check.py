@@ -63,3 +63,18 @@ def test_connections_are_looked_up(capsys, monkeypatch, folder):
     assert problem["found"] == "connection 'out' of type 'postgres' for the connector 'sqlite'"
     monkeypatch.setenv("AIRFLOW_CONN_OUT", "sqlite:////tmp/x.db")
     assert main(["check", "--connections", str(folder / "a.yaml")]) == 0
+
+
+def test_connections_of_alerts_are_looked_up(capsys, monkeypatch, folder):
+    monkeypatch.setenv("AIRFLOW_CONN_INBOX", "file:///tmp")
+    monkeypatch.setenv("AIRFLOW_CONN_OUT", "sqlite:////tmp/x.db")
+    monkeypatch.setenv("AIRFLOW_CONN_HOOK", "smtp://h")
+    alerts = (
+        "alerts:\n- {on: failed, notifier: email, to: a@b.c}\n- {on: failed, notifier: webhook, connection: hook}\n"
+    )
+    (folder / "a.yaml").write_text((folder / "a.yaml").read_text() + alerts)
+    assert main(["check", "--connections", str(folder / "a.yaml"), "--json"]) == 2
+    problems = json.loads(capsys.readouterr().out)["problems"]
+    assert [problem["code"] for problem in problems] == ["connection.unknown", "connection.wrong_type"]
+    assert "smtp_default" in problems[0]["found"]
+    assert problems[1]["found"] == "connection 'hook' of type 'smtp' for alerts by webhook"

@@ -101,6 +101,16 @@ def test_a_run_that_was_closed_before_recovers_nothing(ledger: Ledger) -> None:
     assert ledger.red_before("orders", clock.now()) == ["r2"]
 
 
+def test_old_notices_are_dropped_but_not_what_is_still_red(ledger: Ledger) -> None:
+    ledger.note("orders", "r1", "red", "failed", [notice()])
+    ledger.note("orders", "r1", "late", "late")
+    before = clock.now()
+    ledger.note("orders", "r2", "rejects", "rejects", [notice("t2", subject="r2", kind="rejects")])
+    assert ledger.drop_notices(before) == 2
+    assert ledger.red_before("orders", clock.now()) == ["r1"]
+    assert [row.subject for row in ledger.notices()] == ["r2"]
+
+
 def test_a_late_run_is_marked_once(ledger: Ledger) -> None:
     with ledger.take_lease("orders") as lease:
         run = ledger.open_run("orders", lease.token, "d" * 64, trigger="orders/first")

@@ -17,8 +17,9 @@ EVENTS = {
     "rejects": "has rejected records",
     "in_doubt": "is in doubt",
     "recovered": "has recovered",
+    "done": "is done",
 }
-"""What can be told, and the words of the subject line."""
+"""What can be told, and the words of the subject line; ``done`` only by a notifier in someone's own DAG."""
 
 FIGURES = ("read", "delivered", "rejected", "filtered", "in_doubt")
 
