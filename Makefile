@@ -4,10 +4,10 @@ SHELL := /bin/bash
 BIN := .venv/bin
 export AIRFLOW__CORE__LOAD_EXAMPLES := False
 
-.PHONY: help setup demo stop test check lint unit contract faults airflow bench registry docs lock clean
+.PHONY: help setup demo stop test check lint unit contract faults airflow test-cluster kill-matrix env bench registry docs lock clean
 
 help: ## Show this
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: .venv/.stamp ## Make .venv from the lock (quick when nothing has changed)
 
@@ -22,7 +22,7 @@ stop: ## End everything that the demo started
 	@if [ -x $(BIN)/python ]; then $(BIN)/python -m demo stop; else echo "nothing was ever started here"; fi
 
 test: setup ## Run every test suite, each with its budget of seconds
-	@$(BIN)/python -m scripts.suites unit contract faults airflow
+	@$(BIN)/python -m scripts.suites unit contract faults airflow cluster
 
 check: setup ## Lint, types, layers, and whether generated files are fresh
 	$(BIN)/ruff check .
@@ -54,6 +54,15 @@ bench: setup ## Print the benchmarks' tables, each beside its limit (takes minut
 	$(BIN)/python benchmarks/parse.py
 	$(BIN)/python benchmarks/read_csv.py
 	$(BIN)/python benchmarks/translation.py
+
+test-cluster: setup ## Only the tests with two Celery workers, Redis and PostgreSQL (budget 180 s)
+	@$(BIN)/python -m scripts.suites cluster
+
+kill-matrix: setup ## Kill each part of such a cluster in mid-run and count what came of it (about 20 minutes)
+	@$(BIN)/python -m scripts.cluster.kill_matrix
+
+env: ## Write .env for docker-compose.yaml, with random secrets; refuses to overwrite one
+	@python3 scripts/env.py
 
 registry: setup ## Write plugins/dragoman/registry.json from the manifests
 	$(BIN)/python -m dragoman.language.build_registry
