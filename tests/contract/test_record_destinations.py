@@ -313,6 +313,18 @@ def test_columns_without_a_place_are_all_named(target):
     assert "'nme' (did you mean 'name'?), 'zzz'" in caught.value.message
 
 
+@pytest.mark.parametrize("mode", ["append", "replace", "upsert"])
+def test_a_column_that_no_row_goes_without_is_named_before_the_first_row(target, mode):
+    target.sql("CREATE TABLE t (id bigint PRIMARY KEY, name text, a text NOT NULL, b text NOT NULL DEFAULT 'x')")
+    with pytest.raises(FatalError) as caught:
+        send(target, outputs(PAIR, [(1, "a")]), mode=mode, key=["id"] if mode == "upsert" else ())
+    assert caught.value.code == f"{target.name}.missing_column"
+    assert "'a'" in caught.value.message
+    assert "'b'" not in caught.value.message
+    send(target, outputs({**PAIR, "a": "text"}, [(1, "a", "y")]), mode=mode, key=["id"] if mode == "upsert" else ())
+    assert target.sql("SELECT * FROM t") == [(1, "a", "y", "x")]
+
+
 def test_a_missing_table_is_made_only_if_asked(target):
     with pytest.raises(FatalError) as caught:
         send(target, outputs(PAIR, [(1, "a")]), create=False)

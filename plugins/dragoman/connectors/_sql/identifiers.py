@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from dragoman.core.errors import FatalError
 
-__all__ = ["check_columns", "quote", "quote_all", "quote_table", "short_name", "split_table"]
+__all__ = ["check_columns", "check_needed", "quote", "quote_all", "quote_table", "short_name", "split_table"]
 
 _PART = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -70,3 +70,20 @@ def check_columns(system: str, table: str, outputs: Sequence[pa.Field], columns:
         f"table {table} has no column for {', '.join(words)}; it has {', '.join(columns)}",
         next_step="name the output as the column is named, or add the column to the table",
     )
+
+
+def check_needed(system: str, table: str, outputs: Sequence[pa.Field], needed: Iterable[str]) -> None:
+    """Refuse a map that leaves out columns without which the table takes no row at all.
+
+    Raises:
+        FatalError: ``<system>.missing_column``, for all columns at once.
+    """
+    made = {field.name for field in outputs}
+    missing = [name for name in needed if name not in made]
+    if missing:
+        raise FatalError(
+            f"{system}.missing_column",
+            f"table {table} takes no row without {', '.join(map(repr, missing))} (NOT NULL, no default), "
+            f"and the outputs are {', '.join(made) or 'none'}",
+            next_step="make them in the translation, or give the columns a default",
+        )

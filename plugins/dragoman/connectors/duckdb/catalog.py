@@ -32,6 +32,12 @@ class Table:
     checks: list[str] = field(default_factory=list)
     unique: list[tuple[str, ...]] = field(default_factory=list)
     references: list[Reference] = field(default_factory=list)
+    defaulted: frozenset[str] = frozenset()
+
+    @property
+    def needed(self) -> list[str]:
+        """The columns without which no row goes in."""
+        return [name for name in self.required if name not in self.defaulted]
 
 
 def read_table(server: duckdb.DuckDBPyConnection, name: str) -> Table | None:
@@ -41,13 +47,18 @@ def read_table(server: duckdb.DuckDBPyConnection, name: str) -> Table | None:
     here = (schema, short)
     columns = run(
         server,
-        "SELECT column_name, data_type FROM duckdb_columns() WHERE database_name = current_database() "
+        "SELECT column_name, data_type, column_default FROM duckdb_columns() WHERE database_name = current_database() "
         "AND schema_name = ? AND table_name = ? ORDER BY column_index",
         here,
     )
     if not columns:
         return None
-    table = Table(name, quote_table(schema, short), dict(columns))
+    table = Table(
+        name,
+        quote_table(schema, short),
+        {column: kind for column, kind, _default in columns},
+        defaulted=frozenset(column for column, _kind, default in columns if default is not None),
+    )
     for kind, names, expression, other, referenced in run(
         server,
         "SELECT constraint_type, constraint_column_names, expression, referenced_table, referenced_column_names "

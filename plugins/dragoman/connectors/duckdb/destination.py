@@ -9,7 +9,14 @@ import duckdb
 import pyarrow as pa
 
 from dragoman.connectors._sql.delivery_table import NAME, DeliveryTable
-from dragoman.connectors._sql.identifiers import check_columns, quote, quote_all, quote_table, split_table
+from dragoman.connectors._sql.identifiers import (
+    check_columns,
+    check_needed,
+    quote,
+    quote_all,
+    quote_table,
+    split_table,
+)
 from dragoman.connectors._sql.local_file import database_file
 from dragoman.connectors._sql.native import native
 from dragoman.connectors.duckdb.catalog import Table, read_table
@@ -66,6 +73,24 @@ class DuckdbDestination:
         finally:
             server.close()
 
+    def forget(self, integration: str, delivery: str, before_run: str) -> int:
+        """See ``ports.KeepsProof``."""
+        if not database_file(self._connection).is_file():
+            return 0
+        server = connect(self._connection)
+        try:
+            if read_table(server, NAME) is None:
+                return 0
+            run(server, "BEGIN")
+            found = _proof(server).forget(integration, delivery, before_run)
+            run(server, "COMMIT")
+        except duckdb.Error as error:
+            raise explain(error, f"removing old rows of {NAME}") from error
+        else:
+            return found
+        finally:
+            server.close()
+
     def close(self) -> None:
         """Nothing is kept between sessions."""
 
@@ -99,10 +124,9 @@ class DuckdbSession:
         table = native(outputs)
         try:
             refused = self._load(self._table, table)
-        except duckdb.Error as error:
-            raise explain(error, f"writing batch {batch_id}") from error
-        finally:
             self._server.unregister(_PIECE)
+        except duckdb.Error as error:  # which has ended the transaction, and with it the piece
+            raise explain(error, f"writing batch {batch_id}") from error
         self._batches[batch_id] = table.num_rows - len(refused)
         return refused
 
@@ -202,6 +226,7 @@ class DuckdbSession:
         if table is None:
             raise FatalError("duckdb.no_table", f"table {name} was made and cannot be found")
         check_columns("duckdb", name, list(request.schema), list(table.columns))
+        check_needed("duckdb", name, list(request.schema), table.needed)
         if request.mode == "replace":
             run(server, f"DELETE FROM {table.quoted}")
         if request.mode == "upsert" and not any(set(columns) == set(request.key) for columns in table.unique):

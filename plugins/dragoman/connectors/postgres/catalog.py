@@ -52,13 +52,17 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """A table that exists. ``keys`` are the column sets of its usable unique indexes."""
+    """A table that exists.
+
+    ``keys`` are the column sets of its usable unique indexes, ``needed`` the columns without which no row goes in.
+    """
 
     oid: int
     schema: str
     name: str
     columns: dict[str, Column]
     keys: tuple[frozenset[str], ...]
+    needed: tuple[str, ...]
 
     @property
     def quoted(self) -> str:
@@ -83,6 +87,14 @@ WITH RECURSIVE base AS (
 SELECT b.attname, t.typname, b.typmod, b.shown, t.typtype::text, b.attgenerated::text, b.attidentity::text, b.attnotnull
 FROM base b JOIN pg_type t ON t.oid = b.typid AND t.typtype <> 'd' ORDER BY b.attnum
 """
+_NEEDED = """
+SELECT a.attname::text FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+WHERE a.attrelid = %s AND a.attnum > 0 AND NOT a.attisdropped AND a.attnotnull AND NOT a.atthasdef
+  AND a.attidentity = '' AND t.typdefault IS NULL
+  AND NOT EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = a.attrelid AND NOT g.tgisinternal AND g.tgtype & 2 > 0)
+ORDER BY a.attnum
+"""
+"""A trigger that works before a row goes in may fill what is missing."""
 _KEYS = """
 SELECT array_agg(a.attname::text) FROM pg_index i
 JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey[0:i.indnkeyatts - 1])
@@ -109,7 +121,8 @@ def read_table(server: psycopg.Connection[Any], name: str) -> Table | None:
         for row in run(server, _COLUMNS, (oid,))
     }
     keys = tuple(frozenset(row[0]) for row in run(server, _KEYS, (oid,)))
-    return Table(oid, schema, table, columns, keys)
+    needed = tuple(row[0] for row in run(server, _NEEDED, (oid,)))
+    return Table(oid, schema, table, columns, keys, needed)
 
 
 def current_schema(server: psycopg.Connection[Any]) -> str:

@@ -10,7 +10,7 @@ import psycopg
 import pyarrow as pa
 
 from dragoman.connectors._sql.delivery_table import NAME, DeliveryTable
-from dragoman.connectors._sql.identifiers import check_columns, quote_table, split_table
+from dragoman.connectors._sql.identifiers import check_columns, check_needed, quote_table, split_table
 from dragoman.connectors._sql.isolate import Failure, isolate
 from dragoman.connectors._sql.native import native
 from dragoman.connectors.postgres.bulk_copy import line_of
@@ -69,6 +69,23 @@ class PostgresDestination:
             return _delivery_table(server, home).last_token(integration, delivery)
         except psycopg.Error as error:
             raise explain(error, f"reading {NAME}") from error
+        finally:
+            server.close()
+
+    def forget(self, integration: str, delivery: str, before_run: str) -> int:
+        """See ``ports.KeepsProof``."""
+        server = connect(self._connection)
+        try:
+            home = _delivery_home(server, self._table, self._schema)
+            if not run(server, "SELECT to_regclass(%s) IS NOT NULL", (home,))[0][0]:
+                return 0
+            run(server, "BEGIN")
+            found = _delivery_table(server, home).forget(integration, delivery, before_run)
+            run(server, "COMMIT")
+        except psycopg.Error as error:
+            raise explain(error, f"removing old rows of {NAME}") from error
+        else:
+            return found
         finally:
             server.close()
 
@@ -176,6 +193,7 @@ class PostgresSession:
             if table is None:
                 raise FatalError("postgres.no_table", f"table {name} was made and is not on the search path")
         check_columns("postgres", str(table), list(request.schema), list(table.columns))
+        check_needed("postgres", str(table), list(request.schema), table.needed)
         fits = plan(list(request.schema), table)
         if request.mode == "upsert":
             _check_key(table, request.key)

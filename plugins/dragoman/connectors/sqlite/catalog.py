@@ -17,11 +17,12 @@ __all__ = ["Column", "Table", "read_table"]
 
 @dataclass(frozen=True)
 class Column:
-    """One column, its declared type as written, and whether SQLite computes it."""
+    """One column, its declared type as written, whether SQLite computes it, and whether no row goes in without it."""
 
     name: str
     declared: str
     generated: bool
+    needed: bool
 
     @property
     def affinity(self) -> str:
@@ -49,10 +50,14 @@ class Table:
 def read_table(server: sqlite3.Connection, name: str) -> Table | None:
     """The table (or view) of that name, None where there is none."""
     schema, table = split_table(name)
-    info = run(server, "SELECT name, type, pk, hidden FROM pragma_table_xinfo(?, ?)", (table, schema or "main"))
+    info = run(
+        server,
+        'SELECT name, type, pk, hidden, "notnull" AND dflt_value IS NULL FROM pragma_table_xinfo(?, ?)',
+        (table, schema or "main"),
+    )
     if not info:
         return None
-    columns = {row[0]: Column(row[0], row[1] or "", row[3] in (2, 3)) for row in info}
+    columns = {row[0]: Column(row[0], row[1] or "", row[3] in (2, 3), bool(row[4])) for row in info}
     keys = []
     primary = frozenset(row[0] for row in info if row[2])
     if primary:

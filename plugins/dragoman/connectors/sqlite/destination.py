@@ -9,7 +9,14 @@ from typing import Any
 import pyarrow as pa
 
 from dragoman.connectors._sql.delivery_table import NAME, DeliveryTable
-from dragoman.connectors._sql.identifiers import check_columns, quote, quote_all, quote_table, split_table
+from dragoman.connectors._sql.identifiers import (
+    check_columns,
+    check_needed,
+    quote,
+    quote_all,
+    quote_table,
+    split_table,
+)
 from dragoman.connectors._sql.isolate import Failure, isolate
 from dragoman.connectors._sql.local_file import database_file
 from dragoman.connectors._sql.native import native
@@ -63,6 +70,24 @@ class SqliteDestination:
             return _proof(server).last_token(integration, delivery)
         except sqlite3.Error as error:
             raise explain(error, f"reading {NAME}") from error
+        finally:
+            server.close()
+
+    def forget(self, integration: str, delivery: str, before_run: str) -> int:
+        """See ``ports.KeepsProof``."""
+        if not database_file(self._connection).is_file():
+            return 0
+        server = connect(self._connection)
+        try:
+            if read_table(server, NAME) is None:
+                return 0
+            run(server, "BEGIN IMMEDIATE")
+            found = _proof(server).forget(integration, delivery, before_run)
+            run(server, "COMMIT")
+        except sqlite3.Error as error:
+            raise explain(error, f"removing old rows of {NAME}") from error
+        else:
+            return found
         finally:
             server.close()
 
@@ -176,6 +201,8 @@ class SqliteSession:
         if table is None:
             raise FatalError("sqlite.no_table", f"table {name} was made and cannot be found")
         check_columns("sqlite", name, list(request.schema), list(table.columns))
+        needed = [one.name for one in table.columns.values() if one.needed and not one.generated]
+        check_needed("sqlite", name, list(request.schema), needed)
         self._fits = plan(list(request.schema), table)
         if request.mode == "replace":
             run(server, f"DELETE FROM {table.quoted}")
