@@ -98,6 +98,8 @@ def _tokens(column: pa.ChunkedArray, kind: str, binary: str) -> pa.Array:
         return pc.replace_substring_regex(text, r"[\r\n]", " ")
     if kind in _BARE:
         return text
+    if kind == "binary":
+        text = pc.replace_substring(text, "\\", "\\\\")
     if kind == "text":
         special = pc.match_substring_regex(text, r'["\\\x00-\x1f]')
         special = pc.fill_null(special, fill_value=False)

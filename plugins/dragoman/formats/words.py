@@ -1,9 +1,9 @@
-"""Output values as text, exactly: the words that text formats write.
+r"""Output values as text, exactly: the words that text formats write.
 
 Decimals keep all digits of their scale and have no exponent; dates and times are ISO 8601, with ``T`` and, where they
 have an offset, ``+00:00``; booleans are ``true`` and ``false``; doubles are the shortest text that gives the same
-double again; binary is hex or base64; a nested
-value is JSON.
+double again, or ``NaN``, ``Infinity``, ``-Infinity``; binary is ``\x`` and hexadecimal digits as PostgreSQL has it, or
+base64. All of them are what the casts of the translation take. A nested value is JSON.
 """
 
 from __future__ import annotations
@@ -31,8 +31,9 @@ def words(column: pa.ChunkedArray, binary: str = "hex") -> pa.ChunkedArray:
     if pa.types.is_string(kind):
         return column
     if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
-        encode = base64.b64encode if binary == "base64" else bytes.hex
-        return _each(column, lambda value: _text(encode(value)))
+        if binary == "base64":
+            return _each(column, lambda value: base64.b64encode(value).decode())
+        return _each(column, lambda value: "\\x" + value.hex())
     if pa.types.is_nested(kind):
         return _each(column, lambda value: _text(_JSON.encode(value)))
     if pa.types.is_decimal(kind):
@@ -44,7 +45,16 @@ def words(column: pa.ChunkedArray, binary: str = "hex") -> pa.ChunkedArray:
         return pc.binary_join_element_wise(text, "+00:00", "") if kind.tz else text
     if pa.types.is_time(kind):
         return _without_zeros(pc.cast(column, pa.string()))
+    if pa.types.is_floating(kind):
+        return _double(column)
     return pc.cast(column, pa.string())
+
+
+def _double(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    text = pc.cast(column, pa.string())
+    if pc.all(pc.is_finite(column)).as_py() is False:
+        text = pc.replace_substring(pc.replace_substring(text, "nan", "NaN"), "inf", "Infinity")
+    return text
 
 
 def _without_zeros(text: pa.ChunkedArray) -> pa.ChunkedArray:

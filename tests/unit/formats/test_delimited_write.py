@@ -42,6 +42,8 @@ def column(values, kind):
         (pa.decimal128(38, 10), Decimal("0.0000000001"), "0.0000000001"),
         (pa.decimal128(38, 0), Decimal("9" * 38), "9" * 38),
         (pa.float64(), 0.1, "0.1"),
+        (pa.float64(), float("nan"), "NaN"),
+        (pa.float64(), float("-inf"), "-Infinity"),
         (pa.bool_(), True, "true"),
         (pa.date32(), dt.date(1, 1, 1), "0001-01-01"),
         (pa.time64("us"), dt.time(1, 2, 3), "01:02:03"),
@@ -49,7 +51,7 @@ def column(values, kind):
         (pa.timestamp("us"), dt.datetime.fromisoformat("2026-01-02T03:04:05"), "2026-01-02T03:04:05"),
         (pa.timestamp("us", tz="UTC"), dt.datetime(2026, 1, 2, 3, 4, 5, 678, UTC), "2026-01-02T03:04:05.000678+00:00"),
         (pa.timestamp("us", tz="UTC"), None, ""),
-        (pa.binary(), b"\x00\xff", "00ff"),
+        (pa.binary(), b"\x00\xff", "\\x00ff"),
         (pa.list_(pa.int64()), [1, 2], '"[1,2]"'),
     ],
 )
