@@ -68,10 +68,6 @@ def find_flow(name: str, folder: Path) -> Flow:
     """One integration by its id, or by the path of its file, without compiling the others."""
     if name.endswith(ENDINGS):
         return load_flow(Path(name))
-    for ending in ENDINGS:
-        path = folder / f"{name}{ending}"
-        if path.is_file() and _says(path, name):
-            return load_flow(path)
     paths = files_of(folder) if folder.is_dir() else []
     named = [path for path in paths if _says(path, name)]
     if len(named) > 1:
@@ -122,10 +118,11 @@ def _load(path: Path) -> tuple[Flow | None, list[Problem]]:
 
 def _says(path: Path, name: str) -> bool:
     """Whether a file's text gives this id at its top."""
-    pattern = rf"^integration:[ \t]*[\"']?{re.escape(name)}[\"']?[ \t]*(?:#.*)?$"
+    named = re.escape(name.encode())
+    pattern = rb"^(?:\xef\xbb\xbf)?integration:[ \t]*[\"']?" + named + rb"[\"']?[ \t]*(?:#.*)?\r?$"
     try:
-        return re.search(pattern, path.read_text(encoding="utf-8-sig"), re.MULTILINE) is not None
-    except (OSError, UnicodeDecodeError):
+        return re.search(pattern, path.read_bytes(), re.MULTILINE) is not None
+    except OSError:
         return False
 
 

@@ -127,6 +127,10 @@ def test_two_files_with_one_id_are_an_error_in_both(tmp_path):
     assert check_files([tmp_path]) == problems
     assert check_files([tmp_path / "one.yaml", tmp_path / "two.yml"]) == problems
     assert check_files([tmp_path / "one.yaml", tmp_path / "one.yaml"]) == []
+    (tmp_path / "one.yaml").rename(tmp_path / "same.yaml")
+    with pytest.raises(ConfigError, match=r"two\.yml has too"):
+        find_flow("same", tmp_path)
+    (tmp_path / "same.yaml").rename(tmp_path / "one.yaml")
     with pytest.raises(ConfigError, match=r"two\.yml has too"):
         find_flow("same", tmp_path)
 
