@@ -213,7 +213,7 @@ def test_over_the_limit_a_run_is_held_until_a_person_decides(tmp_path: Path) -> 
     text = "id,name\n" + "".join(f"{at if at % 4 else 'x' + str(at)},n\n" for at in range(100))
     (tmp_path / "inbox" / "orders.csv").write_text(text)
     held = shop.report("orders", expect=1)
-    assert held["state"] == "held"
+    assert (held["state"], held["read"], held["rejected"], held["delivered"]) == ("held", 100, 25, 0)
     assert rows(shop) == 0
     assert len(json.loads(shop.run("rejects", "orders", "--json").stdout)) == 25
     again = shop.run("run", "orders")
@@ -246,7 +246,12 @@ def test_accept_delivers_the_good_records_and_keeps_the_rejects(tmp_path: Path) 
 def test_a_failed_run_is_taken_up_by_the_corrected_integration(tmp_path: Path) -> None:
     shop = make(tmp_path, more="translate: {fields: {id: {from: idd, type: integer}}}")
     (tmp_path / "inbox" / "orders.csv").write_text("id,name\n1,a\n")
-    assert shop.run("run", "orders").returncode in {1, 2}
+    done = shop.run("run", "orders")
+    assert done.returncode == 2
+    (run,) = json.loads(shop.run("runs", "orders", "--json").stdout)
+    assert "did you mean id?" in done.stderr
+    assert "takes up the corrected file" in done.stderr
+    assert f"dragoman abandon {run['run_id']}" in done.stderr
     shop.integration(
         "orders", f"integration: orders\n{CSV}\n{TO_LITE}\ntranslate: {{fields: {{id: {{from: id, type: integer}}}}}}\n"
     )

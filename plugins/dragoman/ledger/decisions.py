@@ -36,17 +36,25 @@ class Decisions(Part):
             return run_of(connection, run_id)
 
     def hold_run(
-        self, run_id: str, token: int, code: str, message: str, rejects: Mapping[str, Sequence[RejectRow]]
+        self,
+        run_id: str,
+        token: int,
+        code: str,
+        message: str,
+        rejects: Mapping[str, Sequence[RejectRow]],
+        *,
+        figures: Mapping[str, int] | None = None,
     ) -> None:
         """Too many rejects: the run waits for a person, who may resume, accept or abandon it.
 
-        ``rejects``: those so far, by node.
+        ``rejects``: those so far, by node; ``figures``: how far it got.
         """
         with self._db.write() as connection:
             integration = fenced_run(connection, run_id, token)
             for node, rows in rejects.items():
                 replace_rejects(connection, {"run_id": run_id, "node": node, "integration": integration}, rows)
-            change_run(connection, run_id, {"state": "held", "error_code": code, "error": message})
+            values = {"state": "held", "error_code": code, "error": message, "figures": packed(figures or {})}
+            change_run(connection, run_id, values)
 
     def accept_run(self, run_id: str, token: int) -> Run:
         """The run goes on although it is over its reject limit."""

@@ -120,7 +120,9 @@ class Work:
         """Hold the run: over its limit. The rejects so far are kept; returns the error to raise."""
         by_node = {log.node: log.flush() for log in logs}
         why = _over(rejects, read)
-        self.place.ledger.hold_run(self.run_id, self.token, "run.held", why, by_node)
+        self.place.ledger.hold_run(
+            self.run_id, self.token, "run.held", why, by_node, figures={"read": read, "rejected": rejects}
+        )
         return held_error(self.flow.integration, self.run_id, why)
 
 
@@ -149,7 +151,7 @@ def at_work(
     which a task that was cleared finds its run again; with ``backfill`` it is the one of that interval. What goes wrong
     inside is written to the run, then raised.
     """
-    with place.ledger.take_lease(flow.integration) as lease:
+    with place.ledger.take_lease(flow.integration, wait=place.patience) as lease:
         run = _find(flow, place, run_id=run_id, trigger=trigger, backfill=backfill)
         work = _take_up(flow, place, lease, run) if run else _open(flow, place, lease, trigger, backfill)
         try:
@@ -158,10 +160,21 @@ def at_work(
             raise
         except DragomanError as error:
             _note_failure(work, error.code, str(error), for_good=isinstance(error, ConfigError))
+            if isinstance(error, ConfigError):
+                error.next_step = _corrected(work, error.next_step)
             raise
         except Exception as error:
             _note_failure(work, "run.unexpected", f"{type(error).__name__}: {error}")
             raise
+
+
+def _corrected(work: Work, step: str) -> str:
+    """What to do about a mistake that only the records showed, and about the run that waits unfinished for it."""
+    if work.closed or work.run.interval or committed(work.place, work.run_id):
+        return step
+    name, said = work.flow.integration, [step] if step else []
+    said.append(f"the next dragoman run {name} takes up the corrected file and goes on with this run")
+    return "; ".join([*said, f"or give it up: dragoman abandon {work.run_id}"])
 
 
 def _note_failure(work: Work, code: str, text: str, *, for_good: bool = False) -> None:
