@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol, runtime_checkable
 
 import pyarrow as pa
 
@@ -23,6 +23,7 @@ __all__ = [
     "FileDestination",
     "FileDraft",
     "FileSource",
+    "KeepsProof",
     "ReadRequest",
     "RecordDestination",
     "RecordSource",
@@ -148,6 +149,18 @@ class RecordDestination(Protocol):
 
     def close(self) -> None:
         """Give back what was opened; called once, always."""
+        ...
+
+
+@runtime_checkable
+class KeepsProof(Protocol):
+    """A destination that keeps the proof of its deliveries, batch by batch, and can forget old ones."""
+
+    def forget(self, integration: str, delivery: str, before_run: str) -> int:
+        """Forget the batches of runs whose id is smaller; returns how many.
+
+        The highest token and the last cursors stay.
+        """
         ...
 
 

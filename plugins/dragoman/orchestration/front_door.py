@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from airflow.sdk import DAG
 
-__all__ = ["build", "raise_errors"]
+__all__ = ["build", "integrations_of_airflow", "raise_errors"]
 
 
 def build(folder: str | Path | None = None, shard: int | None = None, of: int | None = None) -> dict[str, DAG]:
@@ -30,7 +30,7 @@ def build(folder: str | Path | None = None, shard: int | None = None, of: int | 
     from dragoman.orchestration.dag_factory import dag_of
     from dragoman.orchestration.shelf import one, shelf
 
-    where = _folder(folder)
+    where = integrations_of_airflow(folder)
     wanted = get_parsing_context().dag_id
     if wanted:
         found = one(where, wanted)
@@ -49,12 +49,13 @@ def raise_errors(folder: str | Path | None = None) -> None:
 
     if get_parsing_context().dag_id:
         return
-    problems = broken(_folder(folder))
+    problems = broken(integrations_of_airflow(folder))
     if problems:
         raise ConfigError.of(problems)
 
 
-def _folder(given: str | Path | None) -> Path:
+def integrations_of_airflow(given: str | Path | None = None) -> Path:
+    """The folder that the front door reads: the given one, else that of the environment, else that beside the DAGs."""
     if given is not None:
         return Path(given).expanduser().resolve()
     if not os.environ.get("DRAGOMAN_INTEGRATIONS"):

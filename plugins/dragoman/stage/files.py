@@ -38,6 +38,10 @@ class StageFiles(Protocol):
         """Remove a folder and all it holds; nothing happens where it does not exist."""
         ...
 
+    def remove_file(self, path: str) -> None:
+        """Remove one file; nothing happens where it does not exist."""
+        ...
+
 
 def files_at(url: str) -> StageFiles:
     """The file store of a stage's URL: a path, ``file://…``, or what fsspec knows (``s3://bucket/prefix``)."""
@@ -95,6 +99,14 @@ class LocalFiles:
             shutil.rmtree(target)
         except FileNotFoundError:
             return
+        except OSError as error:
+            raise _refused(target, error) from error
+
+    def remove_file(self, path: str) -> None:
+        """See ``StageFiles.remove_file``."""
+        target = self._root / path
+        try:
+            target.unlink(missing_ok=True)
         except OSError as error:
             raise _refused(target, error) from error
 
@@ -172,6 +184,15 @@ class RemoteFiles:
             return
         except OSError as error:
             raise _refused(f"{self._url}/{folder}", error) from error
+
+    def remove_file(self, path: str) -> None:
+        """See ``StageFiles.remove_file``."""
+        try:
+            self._fs.rm_file(f"{self._root}/{path}")
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise _refused(f"{self._url}/{path}", error) from error
 
 
 def _write_durably(aside: Path, content: memoryview) -> None:

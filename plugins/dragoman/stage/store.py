@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import pyarrow as pa
 
@@ -24,6 +24,8 @@ from dragoman.stage.payload import rejects_of, table_of_rejects
 
 __all__ = ["RunStage", "Sealed", "Stage"]
 
+_PIN = "pinned-"
+_REJECTS = "rejects-"
 _PINNED = pa.schema([("name", pa.string()), ("content", pa.large_binary())])
 
 
@@ -47,6 +49,14 @@ class Stage:
     def run(self, integration: str, run_id: str) -> RunStage:
         """The part of one run."""
         return RunStage(self._files, f"{_name(integration)}/{_name(run_id)}")
+
+    def integrations(self) -> list[str]:
+        """Every integration that has a folder here."""
+        return [unquote(name) for name in self._files.names("")]
+
+    def runs(self, integration: str) -> list[str]:
+        """Every run of an integration that has a folder here."""
+        return [unquote(name) for name in self._files.names(_name(integration))]
 
     def load(self, path: str, sha256: str) -> pa.Table:
         """A sealed table; ``FatalError`` ``stage.changed`` unless its bytes are those that were sealed."""
@@ -82,9 +92,24 @@ class RunStage:
         """Remove what a node staged, or all of the run."""
         self._files.remove(f"{self._folder}/{_name(node)}" if node is not None else self._folder)
 
+    def staged(self) -> tuple[list[str], list[str]]:
+        """The paths of its batches, and those of its rejects' payloads."""
+        batches: list[str] = []
+        rejects: list[str] = []
+        for node in self._files.names(self._folder):
+            if not node.startswith(_PIN):
+                for name in self._files.names(f"{self._folder}/{node}"):
+                    (rejects if name.startswith(_REJECTS) else batches).append(f"{self._folder}/{node}/{name}")
+        return batches, rejects
+
+    def drop_files(self, paths: Sequence[str]) -> None:
+        """Remove some of its files."""
+        for path in paths:
+            self._files.remove_file(path)
+
     def write_rejects(self, node: str, name: str, rejects: Sequence[Reject]) -> Sealed:
         """Seal rejects with their payloads; a row's index in the file is its index in ``rejects``."""
-        return self._write(f"{_name(node)}/rejects-{_name(name)}", table_of_rejects(rejects), {})
+        return self._write(f"{_name(node)}/{_REJECTS}{_name(name)}", table_of_rejects(rejects), {})
 
     def load_rejects(self, path: str, sha256: str) -> list[Reject]:
         """See ``Stage.load_rejects``."""
@@ -93,7 +118,7 @@ class RunStage:
     def pin(self, files: Mapping[str, bytes]) -> Sealed:
         """Keep the integration and what it names with the run; a later copy takes the place of an earlier one."""
         table = pa.Table.from_pydict({"name": list(files), "content": list(files.values())}, schema=_PINNED)
-        return self._write(f"pinned-{len(self._pins()) + 1:03d}", table, {})
+        return self._write(f"{_PIN}{len(self._pins()) + 1:03d}", table, {})
 
     def pinned(self) -> dict[str, bytes]:
         """The copy that was pinned last; empty where the stage holds none."""
@@ -108,7 +133,7 @@ class RunStage:
         return dict(zip(table["name"].to_pylist(), table["content"].to_pylist(), strict=True))
 
     def _pins(self) -> list[str]:
-        return [name for name in self._files.names(self._folder) if name.startswith("pinned-")]
+        return [name for name in self._files.names(self._folder) if name.startswith(_PIN)]
 
     def _write(self, stem: str, table: pa.Table, extra: Mapping[str, str], before_name: str = "") -> Sealed:
         content = pack_table(table, extra)

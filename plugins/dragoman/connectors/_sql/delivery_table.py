@@ -92,6 +92,16 @@ class DeliveryTable:
             ),
         )
 
+    def forget(self, integration: str, delivery: str, before_run: str) -> int:
+        """Remove the batches of runs with a smaller id; the head row stays. The caller commits."""
+        m = self._mark
+        which = f"integration = {m} AND delivery = {m} AND batch_id <> '' AND run_id < {m}"
+        values = (integration, delivery, before_run)
+        found = int(self._run(f"SELECT count(*) FROM {self._table} WHERE {which}", values)[0][0])
+        if found:
+            self._run(f"DELETE FROM {self._table} WHERE {which}", values)
+        return found
+
     def last_token(self, integration: str, delivery: str) -> int:
         """The highest token of this delivery, 0 where there is none yet."""
         m = self._mark
