@@ -21,13 +21,17 @@ LEDGER_CONNECTION = "dragoman_ledger"
 
 @dataclass
 class Workplace:
-    """``progress`` is told the phase and the number of records so far; ``actor`` goes into the audit."""
+    """``progress`` is told the phase and the number of records so far; ``actor`` goes into the audit.
+
+    ``patience``: how many seconds to wait for the lease where a living process holds it.
+    """
 
     home: Path
     ledger: Ledger
     stage: Stage
     connections: ConnectionStore
     actor: str
+    patience: float = 0.0
     progress: Callable[[str, int], None] = field(default=lambda _phase, _records: None)
 
     def close(self) -> None:
