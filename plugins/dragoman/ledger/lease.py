@@ -96,7 +96,8 @@ class Leases(Part):
         """Take the lease with a token above every earlier one and above ``floor``.
 
         A holder that died on this host is replaced at once, one of another host when its lease has expired. A living
-        one is waited for up to ``wait`` seconds, then ``RetriableError`` ``lease.held``.
+        one is waited for up to ``wait`` seconds, then ``RetriableError`` ``lease.held``; of another host's, whose life
+        nobody here can see, it says when that lease expires unless it is renewed.
         """
         until = clock.monotonic() + wait
         while True:
@@ -177,4 +178,5 @@ def _held(integration: str, row: sa.Row[Any]) -> RetriableError:
         f"integration {integration!r} is being worked on by process {row.pid} on {row.host}, "
         f"since {since:%Y-%m-%d %H:%M:%S} UTC",
         next_step=step,
+        retry_after=None if here else left + 1.0,
     )
