@@ -9,6 +9,8 @@ import signal
 import sqlite3
 import time
 from collections import Counter
+from itertools import count
+from urllib.parse import quote
 
 import psycopg
 
@@ -92,23 +94,26 @@ def test_all_alerts(airflow_db, integrations, tmp_path, postgres):
             "AIRFLOW_CONN_OPS_MAIL": mails.connection,
         }
         with cluster(tmp_path / "airflow", airflow_db, environment, more=("triggerer",)) as airflow:
-            stored = airflow.call(  # the webhook's connection is in Airflow's own store, the mail's in the environment
-                "POST",
-                "/api/v2/connections",
-                {
-                    "connection_id": "ops_hook",
-                    "conn_type": "http",
-                    "host": f"http://127.0.0.1:{posts.port}",
-                    "schema": "hooks/ops",
-                    "password": SECRET,
-                },
-            )
-            assert stored.status_code == 201, stored.text
+
+            def post(path, body):
+                """Again while Airflow's SQLite is locked; the ids are given, so nothing comes twice."""
+                until(lambda: airflow.call("POST", path, body).status_code in {200, 201, 409}, 60, f"{path} is taken")
+
+            stored = {  # the webhook's connection is in Airflow's own store, the mail's in the environment
+                "connection_id": "ops_hook",
+                "conn_type": "http",
+                "host": f"http://127.0.0.1:{posts.port}",
+                "schema": "hooks/ops",
+                "password": SECRET,
+            }
+            post("/api/v2/connections", stored)
+            numbers = count(1)
 
             def trigger(name):
                 until(lambda: airflow.call("GET", f"/api/v2/dags/{name}").status_code == 200, 60, f"{name} is there")
-                answer = airflow.call("POST", f"/api/v2/dags/{name}/dagRuns", {"logical_date": None}).json()
-                return answer["dag_run_id"]
+                run_id = f"by_hand:{next(numbers)}"
+                post(f"/api/v2/dags/{name}/dagRuns", {"dag_run_id": run_id, "logical_date": None})
+                return run_id
 
             def ended(name, run_id):
                 with sqlite3.connect(airflow.database, timeout=30) as database:  # nobody waits for a retry's delay
@@ -122,7 +127,6 @@ def test_all_alerts(airflow_db, integrations, tmp_path, postgres):
                 run_id = run_id or trigger(name)
                 return until(lambda: ended(name, run_id), 120, f"{name} has ended")
 
-            began = time.monotonic()
             with psycopg.connect(postgres) as other:
                 other.execute("lock table public.killed in access exclusive mode")
                 killed = trigger("killed")
@@ -145,7 +149,6 @@ def test_all_alerts(airflow_db, integrations, tmp_path, postgres):
             assert ends("killed", recovered) == "success"
             until(lambda: ("killed", "recovered") in posts.events(), 60, "the recovery is told")
             assert ends("killed") == "success"
-            print("seconds", time.monotonic() - began)
             quiet = ledger_says(home, "select state, late_at is not null from dragoman_run where integration = 'quiet'")
             untold = ledger_says(
                 home, "select integration, event, error from dragoman_notice where state in ('untold', 'claimed')"
@@ -161,10 +164,19 @@ def test_all_alerts(airflow_db, integrations, tmp_path, postgres):
         }
     )
     assert untold == []
-    assert Counter(posts.events()) == expected
-    assert Counter((mail["Subject"].split()[0], mail["X-Dragoman-Event"]) for mail in mails.mails) == expected
+    first = next(
+        post.json["run_id"]
+        for post in posts.posts
+        if post.json["event"] == "failed" and post.json["integration"] == "killed"
+    )
+    heard = [post.json for post in posts.posts]
+    heard = [told for told in heard if told["event"] != "late" or told["run_id"] == first]  # a slow machine adds others
+    assert Counter((told["integration"], told["event"]) for told in heard) == expected
+    ids = Counter(post.json["id"] for post in posts.posts)
+    assert set(ids.values()) == {1}
+    assert Counter(mail["X-Dragoman-Id"] for mail in mails.mails) == ids
     assert quiet == [("done", 1)]
-    told = {(post.json["integration"], post.json["event"]): post for post in posts.posts}
+    told = {(post.json["integration"], post.json["event"]): post for post in reversed(posts.posts)}
     for post in posts.posts:
         stamp, signature = post.headers["x-dragoman-timestamp"], post.headers["x-dragoman-signature"]
         assert verify(SECRET, stamp, post.body, signature, now=time.time())
@@ -172,10 +184,7 @@ def test_all_alerts(airflow_db, integrations, tmp_path, postgres):
     dead = told["killed", "failed"].json
     assert "its process was killed" in dead["reason"]
     assert dead["figures"] == {"read": 20, "delivered": 0, "rejected": 0, "filtered": 0, "in_doubt": 0}
-    assert (
-        dead["run_link"]
-        == f"https://airflow.example.com/dags/killed/runs/{killed.replace(':', '%3A').replace('+', '%2B')}"
-    )
+    assert dead["run_link"] == f"https://airflow.example.com/dags/killed/runs/{quote(killed, safe='')}"
     assert dead["figures_link"].endswith(f"/dragoman/runs/killed/{dead['run_id']}")
     assert told["killed", "late"].json["reason"] == "it has not ended within 2 s"
     assert told["killed", "recovered"].json["figures"]["delivered"] == 20
@@ -183,7 +192,7 @@ def test_all_alerts(airflow_db, integrations, tmp_path, postgres):
     gone = told["broken", "failed"].json
     assert "127.0.0.1" in gone["reason"]
     assert "nothing" not in json.dumps(gone)
-    assert "dragoman" in gone["next_step"] or gone["next_step"]
+    assert gone["next_step"]
     held = told["holding", "held"].json
     assert "2 of 22 records" in held["reason"]
     assert f"dragoman abandon {held['run_id']}" in held["next_step"]
@@ -194,14 +203,7 @@ def test_all_alerts(airflow_db, integrations, tmp_path, postgres):
         "filtered": 0,
         "in_doubt": 0,
     }
-    bodies = dict(
-        zip(
-            [(s.split()[0], m["X-Dragoman-Event"]) for s, m in zip(mails.subjects(), mails.mails, strict=True)],
-            mails.texts(),
-            strict=True,
-        )
-    )
-    subject, body = bodies["holding", "held"]
+    subject, body = mails.texts()[[mail["X-Dragoman-Event"] for mail in mails.mails].index("held")]
     assert subject == "holding is held"
     assert "dragoman resume" in body
     assert "read 22" in body
