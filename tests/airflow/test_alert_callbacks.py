@@ -13,6 +13,7 @@ from airflow_session import parse
 from alert_world import BAD, FLOW, GOOD, mails, posts, world
 from dragoman.core.errors import ConfigError, FatalError, RetriableError
 from dragoman.orchestration.alerts import RunAlerts
+from dragoman.orchestration.housekeeping import keep_house
 from dragoman.orchestration.notifiers import MailNotifier, Message, WebhookNotifier, verify
 from receivers import SECRET
 
@@ -116,6 +117,20 @@ def test_a_notifier_that_fails_is_no_failure_and_is_told_by_the_next(world, mail
     assert "was not sent" in caplog.text
     assert SECRET not in caplog.text
     assert "of-the-address" not in caplog.text
+
+
+def test_housekeeping_tells_what_could_not_be_sent(world, monkeypatch, mails, posts):
+    monkeypatch.setenv("DRAGOMAN_INTEGRATIONS", str(world.folder / "integrations"))
+    (world.folder / "integrations").mkdir()
+    mails.refusing = "451 try later"
+    world.run(world.flow(), BAD, times=1)
+    mails.refusing = ""
+    keep_house(dry_run=True)
+    assert mails.mails == []
+    keep_house()
+    keep_house()
+    assert mails.subjects() == ["orders has failed"]
+    assert posts.events() == [("orders", "failed")]
 
 
 def test_without_the_ledger_it_says_what_airflow_says(world, connect, mails, posts):
