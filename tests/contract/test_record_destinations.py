@@ -456,3 +456,21 @@ def test_two_deliveries_keep_their_proofs_apart(target):
     assert not session.applied()
     session.close()
     assert target.destination().last_token("orders", "other") == 0
+
+
+def test_old_proofs_are_forgotten_and_the_head_stays(target):
+    table = outputs(PAIR, [(1, "a")])
+    assert target.destination().forget("orders", "deliver", "20260103") == 0
+    assert not target.has("_dragoman_delivery")
+    for day in (1, 2, 3, 4):
+        send(target, table, table, run_id=f"2026010{day}T000000-ab", token=day)
+    assert target.destination().forget("orders", "other", "20260103") == 0
+    assert target.destination().forget("orders", "deliver", "20260103T000000") == 4
+    left = "SELECT DISTINCT run_id FROM _dragoman_delivery WHERE batch_id <> '' ORDER BY run_id"
+    assert target.sql(left) == [("20260103T000000-ab",), ("20260104T000000-ab",)]
+    assert target.destination().last_token("orders", "deliver") == 4
+    with pytest.raises(FatalError):
+        target.destination().deliver(request_of(table, run_id="zombie", token=3))
+    assert target.destination().forget("orders", "deliver", "2027") == 4
+    assert target.destination().last_token("orders", "deliver") == 4
+    assert target.sql("SELECT count(*) FROM t") == [(8,)]

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from dragoman.cli.auth_manager import access_without_effect
 from dragoman.cli.output import emit, emit_json
 from dragoman.core.connection import ConnectionStore
 from dragoman.core.errors import ConfigError, Problem
@@ -34,11 +35,15 @@ def run(args: argparse.Namespace) -> int:
         broken = {problem.file for problem in problems}
         flows = [load_flow(file) for file in files if str(file) not in broken]
         problems += _connections(flows)
+    warnings = access_without_effect(files)
     if args.json:
-        emit_json({"checked": len(files), "ok": not problems, "problems": [vars(problem) for problem in problems]})
+        found = [vars(problem) for problem in problems]
+        emit_json({"checked": len(files), "ok": not problems, "problems": found, "warnings": warnings})
     else:
         for problem in problems:
             emit(str(problem))
+        for warning in warnings:
+            emit(f"warning: {warning}")
         emit(_summary(len(files), problems))
     return 2 if problems else 0
 

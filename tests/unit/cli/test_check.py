@@ -51,7 +51,7 @@ def test_a_missing_path_is_a_problem(capsys):
 
 def test_a_folder_is_walked(capsys, folder):
     assert main(["check", str(folder), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == {"checked": 2, "ok": True, "problems": []}
+    assert json.loads(capsys.readouterr().out) == {"checked": 2, "ok": True, "problems": [], "warnings": []}
 
 
 def test_connections_are_looked_up(capsys, monkeypatch, folder):

@@ -34,6 +34,8 @@ translate:
 deliver: {{connector: sqlite, connection: {target}, table: {name}, mode: append}}
 policy: {{{policy}}}
 """
+ON_ONE_LEDGER = pytest.mark.parametrize("world", ["sqlite"], indirect=True)
+"""Where the ledger's database makes no difference."""
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
@@ -169,6 +171,7 @@ def test_an_unfinished_run_is_never_touched(world, how):
     assert run(flow, world.place)["delivered"] == (2 if how == "held" else 3)
 
 
+@ON_ONE_LEDGER
 def test_each_integration_keeps_by_its_own_policy(world):
     short = world.write("short", "retention: {stage: 1h, rejects: 2h, history: 3h}")
     long = world.write("long", "retention: {stage: 900d, rejects: 900d}")
@@ -188,6 +191,7 @@ def test_each_integration_keeps_by_its_own_policy(world):
     assert (done.stage_runs, done.reject_runs, done.history_runs) == (1, 1, 0)  # a payload never outlives its history
 
 
+@ON_ONE_LEDGER
 def test_without_its_file_the_copy_of_its_newest_run_decides(world):
     flow = world.write(policy="retention: {stage: 200d}")
     world.run(flow)
@@ -198,6 +202,7 @@ def test_without_its_file_the_copy_of_its_newest_run_decides(world):
     assert world.purge().stage_runs == 1
 
 
+@ON_ONE_LEDGER
 def test_while_a_file_is_broken_what_may_stand_in_it_is_left_alone(world):
     world.run(world.write())
     other = world.write("other")
@@ -229,6 +234,7 @@ def test_proofs_at_the_destination_go_with_the_stage_but_for_the_newest(world):
         assert lite.execute("select count(*) from orders").fetchone()[0] == 13 * 3
 
 
+@ON_ONE_LEDGER
 def test_a_destination_that_does_not_answer_stops_nothing_else(world, monkeypatch):
     flows = [world.write("orders"), world.write("parts", target="gone")]
     monkeypatch.setenv("AIRFLOW_CONN_GONE", f"sqlite:///{world.top / 'gone.db'}")
@@ -258,6 +264,7 @@ def test_a_stage_without_a_run(world):
     assert world.staged("never_run_here")
 
 
+@ON_ONE_LEDGER
 def test_with_another_ledger_nothing_of_the_stage_is_removed(world):
     world.run(world.write())
     before = world.staged()
@@ -352,6 +359,7 @@ def test_a_dry_run_says_the_same_and_does_nothing(world):
     assert (done.stage_runs, done.history_runs) == (2, 1)
 
 
+@ON_ONE_LEDGER
 def test_without_the_folder_of_integrations_nothing_is_done(world):
     with pytest.raises(ConfigError, match="does not exist"):
         purge(world.place, world.top / "nowhere")
