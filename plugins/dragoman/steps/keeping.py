@@ -9,7 +9,7 @@ from datetime import timedelta
 from dragoman.core.errors import DragomanError
 from dragoman.core.flow import Flow
 from dragoman.ledger.rows import Run
-from dragoman.steps.work import find_pinned
+from dragoman.steps.pinned import find_pinned
 from dragoman.steps.workplace import Workplace
 
 __all__ = ["Keeping", "KeepingRules"]

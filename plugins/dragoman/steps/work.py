@@ -11,8 +11,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import msgspec
-
 from dragoman.core import clock
 from dragoman.core.errors import ConfigError, DragomanError, FatalError, RetriableError
 from dragoman.core.failpoints import failpoint
@@ -21,12 +19,11 @@ from dragoman.ledger.lease import Lease
 from dragoman.ledger.rows import NodeRow, Run
 from dragoman.stage.store import RunStage
 from dragoman.steps.backfill import Backfill, check_backfill
+from dragoman.steps.pinned import find_pinned, pinned_files, pinned_flow
 from dragoman.steps.rejects import RejectLog
 from dragoman.steps.workplace import Workplace
 
 __all__ = ["HeldError", "Work", "at_work"]
-
-_PINNED = "flow.json"
 
 
 class HeldError(FatalError):
@@ -273,35 +270,3 @@ def repin(flow: Flow, pinned: Flow, place: Workplace, lease: Lease, run: Run) ->
 def committed(place: Workplace, run_id: str) -> bool:
     """Whether any destination has, or may have, taken something of the run."""
     return any(row.kind == "delivery" for row in place.ledger.nodes(run_id))
-
-
-def pinned_files(flow: Flow) -> dict[str, bytes]:
-    """The files that a run keeps of its integration: the compiled form (with all that it names) and the YAML."""
-    return {_PINNED: msgspec.json.encode(flow), "integration.yaml": flow.text.encode()}
-
-
-def pinned_flow(place: Workplace, run: Run) -> Flow:
-    """The copy of its integration that a run keeps; ``FatalError`` where the stage has lost it."""
-    pinned = find_pinned(place, run)
-    if pinned is None:
-        raise FatalError(
-            "run.copy_missing",
-            f"run {run.run_id} has no copy of its integration in the stage {place.stage.url}",
-            next_step="point DRAGOMAN_STAGE or DRAGOMAN_HOME to the folder it was staged in, "
-            f"or: dragoman abandon {run.run_id}",
-        )
-    return pinned
-
-
-def find_pinned(place: Workplace, run: Run) -> Flow | None:
-    files = place.stage.run(run.integration, run.run_id).pinned()
-    if _PINNED not in files:
-        return None
-    try:
-        return msgspec.json.decode(files[_PINNED], type=Flow)
-    except msgspec.DecodeError as error:
-        raise FatalError(
-            "run.copy_unreadable",
-            f"the copy of its integration that run {run.run_id} keeps cannot be read: {error}",
-            next_step=f"dragoman abandon {run.run_id}",
-        ) from error
