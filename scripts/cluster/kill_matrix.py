@@ -27,6 +27,8 @@ from scripts.cluster.story import Story, newest_run
 NAMES = ("north", "east", "south", "west")
 LOCKED = NAMES[:2]
 ROWS = 20_000
+SETTINGS = {"SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "45"}
+"""Longer than an API server is away: while it is, no task can tell the scheduler that it lives."""
 NOBODY = "nobody"
 EVERYTHING = "everything"
 VICTIMS = (NOBODY, "worker", "scheduler", "api-server", "triggerer", "redis", "postgres", EVERYTHING)
@@ -80,7 +82,7 @@ def main(words: list[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="dragoman-matrix-") as scratch:
         story = Story(Path(scratch) / "story", NAMES)
         story.lay_out()
-        with running_site(story.integrations, story.connections) as site:
+        with running_site(story.integrations, story.connections, SETTINGS) as site:
             story.connect(site)
             rounds = [_report(_round(site, story, victim, args.down)) for _ in range(args.rounds) for victim in victims]
     _say("\n" + HEADER)

@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import psycopg
@@ -45,6 +46,8 @@ FASTER = {
     "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.3",
     "TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "15",
     "WORKERS__MIN_HEARTBEAT_INTERVAL": "3",
+    "WORKERS__EXECUTION_API_RETRIES": "12",
+    "WORKERS__EXECUTION_API_RETRY_WAIT_MAX": "15",
     "DAG_PROCESSOR__REFRESH_INTERVAL": "5",
     "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "15",
 }
@@ -104,16 +107,19 @@ class Site:
 
 
 @contextmanager
-def running_site(integrations: Path, connections: Mapping[str, str]) -> Iterator[Site]:
+def running_site(
+    integrations: Path, connections: Mapping[str, str], settings: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[Site]:
     """Start it all on free ports in a folder of its own; end and remove all of it on the way out.
 
-    ``integrations`` is the folder of YAML files, ``connections`` those of the environment, by their ids.
+    ``integrations`` is the folder of YAML files, ``connections`` those of the environment, by their ids; ``settings``
+    are more of Airflow's, such as ``{"CORE__PARALLELISM": "16"}``.
     """
     folder = Path(tempfile.mkdtemp(prefix="dragoman-cluster-"))
     folder.chmod(0o755)
     started: list[Part] = []
     try:
-        site = _lay_out(folder, integrations, connections)
+        site = _lay_out(folder, integrations, connections, settings)
         for name in ("postgres", "redis"):
             started.append(site.parts[name])
             site.parts[name].start()
@@ -131,7 +137,7 @@ def running_site(integrations: Path, connections: Mapping[str, str]) -> Iterator
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _lay_out(folder: Path, integrations: Path, connections: Mapping[str, str]) -> Site:
+def _lay_out(folder: Path, integrations: Path, connections: Mapping[str, str], more: Mapping[str, str]) -> Site:
     ports = [free_port() for _ in range(3)]
     secret, queue_secret = secrets.token_hex(12), secrets.token_hex(12)
     (folder / "logs").mkdir()
@@ -149,6 +155,7 @@ def _lay_out(folder: Path, integrations: Path, connections: Mapping[str, str]) -
         "CELERY__WORKER_CONCURRENCY": "2",
         "CELERY_BROKER_TRANSPORT_OPTIONS__VISIBILITY_TIMEOUT": "86400",
         "LOGGING__BASE_LOG_FOLDER": str(folder / "logs" / "tasks"),
+        **more,
     }
     environment = (
         clean_environment(os.environ)
