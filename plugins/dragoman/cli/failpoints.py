@@ -9,16 +9,24 @@ from dragoman.core.failpoints import FAILPOINTS
 
 __all__ = ["add_arguments", "run"]
 
+_ARM = (
+    "Arm one with DRAGOMAN_FAILPOINT=name:nth:action: at its nth passing the program is killed (kill), ends as if the "
+    "world had failed (raise) or hangs (sleep); the name alone means :1:kill."
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """No arguments of its own."""
-    parser.epilog = "Arm one with DRAGOMAN_FAILPOINT=name:nth:action, action one of kill, raise, sleep."
+    parser.epilog = _ARM
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the registry as ``[{name, where, when}]`` or as a table."""
+    """Print the registry as ``[{name, where, when, arm}]`` or as a table."""
     if args.json:
-        emit_json([point._asdict() for point in FAILPOINTS.values()])
+        emit_json(
+            [point._asdict() | {"arm": f"DRAGOMAN_FAILPOINT={name}:1:kill"} for name, point in FAILPOINTS.items()]
+        )
     else:
         emit(table(("NAME", "WHERE", "WHEN"), FAILPOINTS.values()))
+        emit(f"\n{_ARM}")
     return 0

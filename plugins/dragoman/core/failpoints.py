@@ -1,7 +1,8 @@
 """Named places where a test may kill, break or delay the program: one before and after every commit point.
 
-``DRAGOMAN_FAILPOINT=name:nth:action`` arms one: at its nth passing (1-based) the action ``kill`` (SIGKILL to this
-process), ``raise`` (a ``RetriableError``) or ``sleep`` (an hour, in which a test may kill from outside) is done.
+``DRAGOMAN_FAILPOINT=name:nth:action`` arms one: at its nth passing (1-based, the first if not said) the action ``kill``
+(SIGKILL to this process, if none is said), ``raise`` (a ``RetriableError``) or ``sleep`` (an hour, in which a test may
+kill from outside) is done.
 Unarmed, a failpoint costs one comparison.
 """
 
@@ -50,7 +51,10 @@ _passed = 0
 
 
 def arm(text: str) -> None:
-    """Arm ``name:nth:action``, or none for an empty text; the environment's is armed when the program starts."""
+    """Arm ``name:nth:action`` (``name`` alone: the first passing, kill), or none for an empty text.
+
+    The environment's is armed when the program starts.
+    """
     global _armed, _passed
     _armed, _passed = text, 0
 
@@ -66,10 +70,11 @@ def _strike(name: str) -> None:
     global _passed  # noqa: PLW0603 - as above
     wanted, _, rest = _armed.partition(":")
     nth, _, action = rest.partition(":")
+    nth, action = nth or "1", action or "kill"
     if wanted not in FAILPOINTS or action not in {"kill", "raise", "sleep"} or not nth.isdigit():
         raise ConfigError(
             "failpoint.unknown",
-            f"DRAGOMAN_FAILPOINT={_armed} is not name:nth:action with a known name and kill, raise or sleep",
+            f"DRAGOMAN_FAILPOINT={_armed} is not name, name:nth or name:nth:action with a known name and kill, raise or sleep",
             next_step="dragoman failpoints",
         )
     if wanted != name:
