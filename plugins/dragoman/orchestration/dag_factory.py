@@ -77,6 +77,7 @@ def _task(flow: Flow, plan: TaskPlan, dag: DAG, alerts: RunAlerts | None) -> Dra
         "integration": flow.integration,
         "flow": flow,
         "retries": max(MIN_RETRIES, flow.policy.retries),
+        "max_active_tis_per_dag": 1,
     }
     if flow.policy.max_parallel is not None and plan.connection and pools_are_made():
         given["pool"] = pool_of(plan.connection)

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from dragoman.core.flow import Flow
     from dragoman.steps.backfill import Backfill
 
-__all__ = ["backfill_of", "trigger_of"]
+__all__ = ["BACKFILL_PATIENCE", "backfill_of", "trigger_of"]
+
+BACKFILL_PATIENCE = 300.0
+"""Seconds that a backfill's task waits for its turn: Airflow starts several intervals of one DAG at once."""
 
 _BACKFILL = "backfill"
 """``run_type`` of the DAG runs that a backfill makes (``airflow.utils.types.DagRunType``)."""

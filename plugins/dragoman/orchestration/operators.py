@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypedDict
 from airflow.sdk import Asset, BaseOperator
 
 from dragoman.core.errors import ConfigError, DragomanError, FatalError
-from dragoman.orchestration.interval import backfill_of, trigger_of
+from dragoman.orchestration.interval import BACKFILL_PATIENCE, backfill_of, trigger_of
 from dragoman.orchestration.link import RunFiguresLink
 from dragoman.orchestration.retry import MAX_RETRY_DELAY, MIN_RETRIES, RETRY_DELAY, ErrorRetryPolicy
 
@@ -95,6 +95,7 @@ class DragomanOperator(BaseOperator):
         taken: TakenUp = {"run_id": self._run_id(context), "trigger": trigger, "backfill": backfill}
         with opened_workplace(f"airflow:{trigger}") as place:
             place.progress = _Progress(self.log)
+            place.patience = BACKFILL_PATIENCE if backfill else 0.0
             try:
                 facts = self.step(flow, place, taken)
             except DragomanError:

@@ -7,9 +7,10 @@ from typing import Any
 from dragoman.core.errors import ConfigError, FatalError
 from dragoman.core.flow import Flow
 from dragoman.ledger.rows import Run
+from dragoman.steps.other_runs import committed
 from dragoman.steps.pinned import pinned_flow
 from dragoman.steps.report import report_of
-from dragoman.steps.work import committed, repin
+from dragoman.steps.work import repin
 from dragoman.steps.workplace import Workplace
 
 __all__ = ["abandon", "accept", "find_run", "resume"]

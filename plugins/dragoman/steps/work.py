@@ -12,13 +12,14 @@ from contextlib import contextmanager
 from typing import Any
 
 from dragoman.core import clock
-from dragoman.core.errors import ConfigError, DragomanError, FatalError, RetriableError
+from dragoman.core.errors import ConfigError, DragomanError, FatalError
 from dragoman.core.failpoints import failpoint
 from dragoman.core.flow import DeliverySpec, Flow, SourceSpec, StreamSpec, TranslationSpec
 from dragoman.ledger.lease import Lease
 from dragoman.ledger.rows import NodeRow, Run
 from dragoman.stage.store import RunStage
 from dragoman.steps.backfill import Backfill, check_backfill
+from dragoman.steps.other_runs import committed, overtaken, wait_for_others
 from dragoman.steps.pinned import find_pinned, pinned_files, pinned_flow
 from dragoman.steps.rejects import RejectLog
 from dragoman.steps.workplace import Workplace
@@ -201,19 +202,19 @@ def _take_up(flow: Flow, place: Workplace, lease: Lease, run: Run) -> Work:
     pinned = pinned_flow(place, run)
     if committed(place, run.run_id):
         return Work(pinned, place, lease, place.ledger.adopt_run(run.run_id, lease.token))
-    _wait_for_others(flow, place, run.run_id)
+    wait_for_others(flow, place, run.run_id)
     adopted = place.ledger.adopt_run(run.run_id, lease.token)
-    if run.state == "failed" and pinned.digest != flow.digest:
-        return repin(flow, pinned, place, lease, adopted)
-    if _overtaken(place, run):
-        return _read_anew(pinned, place, lease, adopted)
+    corrected = run.state == "failed" and pinned.digest != flow.digest
+    anew = overtaken(place, run)
+    if corrected or anew:
+        return repin(flow if corrected else pinned, pinned, place, lease, adopted, anew=anew)
     return Work(pinned, place, lease, adopted)
 
 
 def _open(flow: Flow, place: Workplace, lease: Lease, trigger: str, backfill: Backfill | None) -> Work:
     if backfill:
         check_backfill(flow, place, backfill)
-    _wait_for_others(flow, place, "")
+    wait_for_others(flow, place, "")
     run_id = clock.new_run_id()
     place.stage.run(flow.integration, run_id).pin(pinned_files(flow))
     interval = backfill.interval if backfill else None
@@ -224,49 +225,17 @@ def _open(flow: Flow, place: Workplace, lease: Lease, trigger: str, backfill: Ba
     return Work(flow, place, lease, run)
 
 
-def _wait_for_others(flow: Flow, place: Workplace, run_id: str) -> None:
-    """A run that stopped in the middle of its deliveries goes first: it may not deliver older records over newer."""
-    for other in place.ledger.unfinished_runs(flow.integration):
-        if other.run_id == run_id or not committed(place, other.run_id):
-            continue
-        pinned = find_pinned(place, other) or flow
-        done = {row.node for row in place.ledger.nodes(other.run_id) if row.kind == "delivery" and row.state == "done"}
-        if done.issuperset(spec.node for spec in pinned.deliveries):
-            continue
-        words = f" --from {other.interval[0]} --to {other.interval[1]}" if other.interval else ""
-        raise RetriableError(
-            "run.other_first",
-            f"the {other.kind} run {other.run_id} of {flow.integration} has begun to deliver and has not ended",
-            next_step=f"dragoman run {flow.integration}{words} finishes it",
-        )
+def repin(flow: Flow, pinned: Flow, place: Workplace, lease: Lease, run: Run, *, anew: bool = False) -> Work:
+    """Take a run up by today's copy of its integration; what the edit touched of the stage is dropped.
 
-
-def _overtaken(place: Workplace, run: Run) -> bool:
-    """Whether another run has delivered since this one was read: what it staged may be older than what is there."""
-    sealed = [row.changed_at for row in place.ledger.nodes(run.run_id) if row.kind == "source"]
-    return bool(sealed) and place.ledger.delivered_since(run.integration, min(sealed), run.run_id)
-
-
-def _read_anew(pinned: Flow, place: Workplace, lease: Lease, run: Run) -> Work:
-    again = place.ledger.repin_run(run.run_id, lease.token, pinned.digest, keep=())
-    place.ledger.audit(place.actor, "read anew", run.run_id, "another run has delivered since it was read")
-    work = Work(pinned, place, lease, again)
-    work.anew = True
-    return work
-
-
-def repin(flow: Flow, pinned: Flow, place: Workplace, lease: Lease, run: Run) -> Work:
-    """Take a run up by today's copy of its integration; what the edit touched of the stage is dropped."""
+    ``anew``: all is dropped, for another run has delivered since this one was read.
+    """
     stage = place.stage.run(flow.integration, run.run_id)
     stage.pin(pinned_files(flow))
-    keep = () if flow.sources != pinned.sources else tuple(stream.node for stream in flow.streams)
+    keep = () if anew or flow.sources != pinned.sources else tuple(stream.node for stream in flow.streams)
     repinned = place.ledger.repin_run(run.run_id, lease.token, flow.digest, keep=keep)
-    place.ledger.audit(place.actor, "repin", run.run_id, f"{pinned.digest} -> {flow.digest}")
+    why = "read anew: another run has delivered since" if anew else f"{pinned.digest} -> {flow.digest}"
+    place.ledger.audit(place.actor, "repin", run.run_id, why)
     work = Work(flow, place, lease, repinned)
     work.anew = True
     return work
-
-
-def committed(place: Workplace, run_id: str) -> bool:
-    """Whether any destination has, or may have, taken something of the run."""
-    return any(row.kind == "delivery" for row in place.ledger.nodes(run_id))
