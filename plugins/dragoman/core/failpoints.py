@@ -74,7 +74,7 @@ def _strike(name: str) -> None:
     if wanted not in FAILPOINTS or action not in {"kill", "raise", "sleep"} or not nth.isdigit():
         raise ConfigError(
             "failpoint.unknown",
-            f"DRAGOMAN_FAILPOINT={_armed} is not name, name:nth or name:nth:action with a known name and kill, raise or sleep",
+            f"DRAGOMAN_FAILPOINT={_armed} is not name:nth:action with a known name and kill, raise or sleep",
             next_step="dragoman failpoints",
         )
     if wanted != name:
