@@ -16,7 +16,7 @@ def check_connection(connection: Connection) -> str:
     path = database_file(connection)
     if not path.is_file():
         return f"DuckDB {duckdb.__version__}, {path} is not there yet and will be made"
-    server = connect(connection)
+    server = connect(connection, patience=0)
     try:
         count = run(server, "SELECT count(*) FROM duckdb_tables() WHERE NOT internal")[0][0]
     except duckdb.Error as error:

@@ -10,6 +10,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 
+from dragoman.connectors.duckdb import session
 from dragoman.connectors.duckdb.check import check_connection
 from dragoman.connectors.duckdb.destination import open_destination
 from dragoman.connectors.duckdb.source import open_source
@@ -123,7 +124,8 @@ def test_a_wide_number_as_cursor_is_ordered_as_a_number(path, connection):
     assert end.cursor["value"] == "100"
 
 
-def test_a_file_that_another_process_holds_is_retried(path, connection):
+def test_a_file_that_another_process_holds_is_waited_for_and_then_retried(path, connection, monkeypatch):
+    monkeypatch.setattr(session, "PATIENCE", 0.0)
     sql(path, "CREATE TABLE t (id integer)")
     code = f"import duckdb; c = duckdb.connect({str(path)!r}); print('open', flush=True); input()"
     other = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
@@ -134,9 +136,12 @@ def test_a_file_that_another_process_holds_is_retried(path, connection):
         assert caught.value.code == "duckdb.busy"
         with pytest.raises(RetriableError):
             check_connection(connection)
+        monkeypatch.setattr(session, "PATIENCE", 30.0)
+        monkeypatch.setattr(session.clock, "sleep", lambda _seconds: other.poll() is None and other.communicate(b"\n"))
+        assert send(connection, {"id": [1]}) == []
     finally:
-        other.communicate(b"\n")
-    assert send(connection, {"id": [1]}) == []
+        if other.poll() is None:
+            other.communicate(b"\n")
 
 
 def test_the_file_is_all_that_a_query_reaches(path, connection, tmp_path):
