@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import sys
+from typing import NoReturn
 
 from dragoman import __version__
 from dragoman.cli.output import emit_error
@@ -34,8 +35,15 @@ VERBS: dict[str, tuple[str, str]] = {
 }
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong with the words as every other mistake is said, in JSON too where that is asked for."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ConfigError("cli.usage", f"{self.prog}: {message}", next_step=f"{self.prog} --help")
+
+
 def _parser(verb: str | None) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="dragoman", description="Records carried, translated and accounted for.")
+    parser = _Parser(prog="dragoman", description="Records carried, translated and accounted for.")
     parser.add_argument("--version", action="version", version=f"dragoman {__version__}")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
     for name, (module, text) in VERBS.items():
@@ -50,15 +58,14 @@ def main(argv: list[str] | None = None) -> int:
     """Run one verb; the console script exits with what this returns."""
     words = sys.argv[1:] if argv is None else argv
     verb = next((word for word in words if not word.startswith("-")), None)
-    args = _parser(verb).parse_args(words)
-    module = importlib.import_module(VERBS[args.verb][0])
     try:
-        return int(module.run(args))
+        args = _parser(verb).parse_args(words)
+        return int(importlib.import_module(VERBS[args.verb][0]).run(args))
     except ConfigError as error:
-        emit_error(error, as_json=args.json)
+        emit_error(error, as_json="--json" in words)
         return 2
     except DragomanError as error:
-        emit_error(error, as_json=args.json)
+        emit_error(error, as_json="--json" in words)
         return 1
     except KeyboardInterrupt:
         sys.stderr.write("interrupted; the next run goes on from what is staged\n")
