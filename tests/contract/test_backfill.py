@@ -8,6 +8,13 @@ from typing import Any
 import psycopg
 import pytest
 
+from dragoman.language import find_flow
+from dragoman.steps.backfill import Backfill
+from dragoman.steps.deliver import deliver
+from dragoman.steps.extract import extract
+from dragoman.steps.reconcile import reconcile
+from dragoman.steps.run import run
+from dragoman.steps.workplace import open_workplace
 from workshop import Workshop
 
 SOURCE = "source: {connector: postgres, connection: shop, table: public.orders, cursor: {column: seen, id: id}}"
@@ -238,3 +245,29 @@ class TestTheCursor:
     def test_wrong_words_are_told(self, words, code, shop):
         done = shop.run("cursor", *words, "--json")
         assert (done.returncode, json.loads(done.stdout)["error"]) == (2, code)
+
+
+def test_step_by_step_what_was_staged_too_early_is_read_anew_before_it_is_delivered(shop, monkeypatch):
+    """The tasks of a DAG run are steps of their own; another run may come between two of them."""
+    for name, value in shop.environment().items():
+        monkeypatch.setenv(name, value)
+    flow, place = find_flow("orders", shop.folder / "integrations"), open_workplace()
+    asked = {"trigger": "orders/backfill__1", "backfill": Backfill("2024-01-02", "2024-01-03")}
+    try:
+        run_id = extract(flow, place, "source", **asked)["run_id"]
+        shop.put(2, "2024-01-02 00:00Z", "newer")
+        shop.put(7, "2024-01-05 00:00Z")
+        assert run(flow, place)["kind"] == "live"
+        assert shop.backfill("--again")["run_id"] == run_id
+        shop.put(3, "2024-01-02 00:00Z", "newest")
+        second = extract(flow, place, "source", **asked | {"trigger": "orders/backfill__2"})["run_id"]
+        shop.put(3, "2024-01-02 00:00Z", "newest of all")
+        shop.put(8, "2024-01-06 00:00Z")
+        assert run(flow, place)["delivered"] == 1
+        sent = deliver(flow, place, "deliver", run_id=second, **asked)
+        assert sent["nodes"]["deliver"]["delivered"] == 2
+        report = reconcile(flow, place, run_id=second, **asked)
+    finally:
+        place.close()
+    assert (report["state"], report["interval"]) == ("done", ("2024-01-02", "2024-01-03"))
+    assert [name for number, name in shop.copies() if number in {2, 3}] == ["newer", "newest of all"]
