@@ -4,7 +4,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 export AIRFLOW__CORE__LOAD_EXAMPLES := False
 
-.PHONY: help setup demo stop test check lint unit contract faults airflow test-cluster kill-matrix env bench registry docs lock clean
+.PHONY: help setup demo stop test check lint unit contract faults airflow test-cluster kill-matrix env bench pack dist registry docs lock clean
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,7 +22,7 @@ stop: ## End everything that the demo started
 	@if [ -x $(BIN)/python ]; then $(BIN)/python -m demo stop; else echo "nothing was ever started here"; fi
 
 test: setup ## Run every test suite, each with its budget of seconds
-	@$(BIN)/python -m scripts.suites unit contract faults airflow cluster
+	@$(BIN)/python -m scripts.suites unit contract faults airflow pack cluster
 
 check: setup ## Lint, types, layers, and whether generated files are fresh
 	$(BIN)/ruff check .
@@ -64,6 +64,12 @@ kill-matrix: setup ## Kill each part of such a cluster in mid-run and count what
 env: ## Write .env for docker-compose.yaml, with random secrets; refuses to overwrite one
 	@python3 scripts/env.py
 
+pack: setup ## Only the tests of the wheel in a fresh plain Airflow (budget 90 s)
+	@$(BIN)/python -m scripts.suites pack
+
+dist: setup ## Build the wheel and the source archive into dist/
+	@$(BIN)/python -m scripts.dist
+
 registry: setup ## Write plugins/dragoman/registry.json from the manifests
 	$(BIN)/python -m dragoman.language.build_registry
 
@@ -77,5 +83,5 @@ lock: setup ## Resolve pyproject.toml anew into requirements.txt, with hashes
 	@! grep -n '://' requirements.txt || { echo "the lock must name no host"; exit 1; }
 
 clean: stop ## Remove .venv, the demo's state and caches
-	rm -rf .venv .demo .mypy_cache .ruff_cache .import_linter_cache build dist plugins/*.egg-info
+	rm -rf .venv .demo .mypy_cache .ruff_cache .import_linter_cache build dist *.egg-info plugins/*.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
