@@ -37,7 +37,7 @@ ENDS_WITHIN = 420.0
 LEASE = 60.0
 """Seconds for which a dead holder of another machine may stand in the way (``dragoman.ledger.lease``)."""
 HEADER = """\
-| killed | runs | green | red first | lost | doubled | green, record missing | refused by a dead lease | ended after |
+| killed | runs | green | red first | lost | doubled | green, record missing | refused by a lease | ended after |
 |---|---|---|---|---|---|---|---|---|"""
 
 

@@ -17,10 +17,23 @@ SITE = yaml.safe_load(TEXT)
 SERVICES = SITE["services"]
 JOBS = {"ledger", "init"}
 AIRFLOW = {"init", "api-server", "scheduler", "dag-processor", "triggerer", "worker"}
-KNOWN = set(
-    "image build user init restart cap_drop security_opt environment volumes depends_on command ports tmpfs "
-    "stop_grace_period healthcheck".split()
-)
+KNOWN = {
+    "image",
+    "build",
+    "user",
+    "init",
+    "restart",
+    "cap_drop",
+    "security_opt",
+    "environment",
+    "volumes",
+    "depends_on",
+    "command",
+    "ports",
+    "tmpfs",
+    "stop_grace_period",
+    "healthcheck",
+}
 
 
 def test_the_services_are_those_of_a_celery_site():
