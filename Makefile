@@ -4,7 +4,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 export AIRFLOW__CORE__LOAD_EXAMPLES := False
 
-.PHONY: help setup demo stop test check lint unit contract faults airflow test-cluster kill-matrix env bench pack dist registry docs lock clean
+.PHONY: help setup demo stop test check lint unit contract faults airflow test-cluster kill-matrix env bench pack dist registry docs api lock clean
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,7 @@ check: setup ## Lint, types, layers, and whether generated files are fresh
 	$(BIN)/lint-imports
 	$(BIN)/python -m dragoman.language.build_registry --check
 	$(BIN)/python -m scripts.docs --check
+	$(BIN)/python -m scripts.public_api --check
 
 lint: setup ## Mend what ruff can mend by itself
 	$(BIN)/ruff check --fix .
@@ -75,6 +76,9 @@ registry: setup ## Write plugins/dragoman/registry.json from the manifests
 
 docs: registry ## Write the generated pages under docs/
 	$(BIN)/python -m scripts.docs
+
+api: setup ## Write docs/public_api.txt, the list of the public API
+	$(BIN)/python -m scripts.public_api
 
 lock: setup ## Resolve pyproject.toml anew into requirements.txt, with hashes
 	$(BIN)/uv pip compile pyproject.toml --extra fab --extra celery --extra providers --group dev --universal --python-version 3.11 \

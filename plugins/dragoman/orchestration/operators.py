@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ASSET_SCHEME",
     "DeliverOperator",
+    "DragomanOperator",
     "ExtractOperator",
     "ReconcileOperator",
     "RunOperator",
