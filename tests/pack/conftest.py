@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from pathlib import Path
 
@@ -49,3 +50,18 @@ def bare_site(tmp_path_factory: pytest.TempPathFactory, tree: Path) -> Site:
     made = make_site(tmp_path_factory.mktemp("bare"))
     made.install("--constraint", LOCK, *tomllib.loads((tree / "pyproject.toml").read_text())["project"]["dependencies"])
     return made
+
+
+@pytest.fixture(scope="session")
+def database(site: Site) -> Site:
+    """Airflow's database and three connections in it, by Airflow's own commands."""
+    site.run("airflow", "db", "migrate")
+    (site.root / "outbox").mkdir()
+    connections = {
+        "inbox": {"conn_type": "file", "extra": json.dumps({"path": str(site.root / "inbox")})},
+        "outbox": {"conn_type": "file", "extra": json.dumps({"path": str(site.root / "outbox")})},
+        "erp": {"conn_type": "sqlite", "extra": json.dumps({"path": str(site.root / "erp.db")})},
+    }
+    (site.root / "connections.json").write_text(json.dumps(connections))
+    site.run("airflow", "connections", "import", site.root / "connections.json")
+    return site

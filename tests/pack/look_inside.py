@@ -47,6 +47,15 @@ def run(folder: str, dag_id: str) -> str:
     return str(_bag(folder).dags[dag_id].test().state)
 
 
+def results(folder: str, *dag_ids: str) -> dict[str, Any]:
+    """Run some DAGs of a folder; returns for each the state and the result of each task."""
+    return {dag_id: _results(_bag(folder).dags[dag_id].test()) for dag_id in dag_ids}
+
+
+def _results(run: Any) -> dict[str, list[Any]]:
+    return {one.task_id: [str(one.state), one.xcom_pull(one.task_id)] for one in run.get_task_instances()}
+
+
 def package() -> str:
     """The folder that the package was imported from."""
     import dragoman
@@ -64,5 +73,12 @@ if __name__ == "__main__":
     seen = {}
     for words in sys.argv[1:]:
         what, *given = words.split(",")
-        seen[what] = {"plugins": plugins, "hooks": hooks, "dags": dags, "run": run, "package": package}[what](*given)
+        seen[what] = {
+            "plugins": plugins,
+            "hooks": hooks,
+            "dags": dags,
+            "run": run,
+            "results": results,
+            "package": package,
+        }[what](*given)
     print("\n" + json.dumps(seen))

@@ -3,22 +3,7 @@
 import json
 import sqlite3
 
-import pytest
-
 from pack.environment import FRONT_DOOR
-
-
-@pytest.fixture(scope="module")
-def database(site):
-    """Airflow's database and two connections in it, by Airflow's own commands."""
-    site.run("airflow", "db", "migrate")
-    connections = {
-        "inbox": {"conn_type": "file", "extra": json.dumps({"path": str(site.root / "inbox")})},
-        "erp": {"conn_type": "sqlite", "extra": json.dumps({"path": str(site.root / "erp.db")})},
-    }
-    (site.root / "connections.json").write_text(json.dumps(connections))
-    site.run("airflow", "connections", "import", site.root / "connections.json")
-    return site
 
 
 def test_nothing_that_was_there_is_changed(site, pins_before):
