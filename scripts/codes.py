@@ -22,6 +22,7 @@ KINDS = {
     "Problem": "wrong input",
     "RetriableError": "retried",
     "FatalError": "red",
+    "BehindError": "retried",
     "RecordError": "record rejected",
     "Reject": "record rejected",
     "Refused": "record rejected",

@@ -85,7 +85,7 @@ def outputs(types, rows):
     )
 
 
-def request_of(table, mode="append", key=(), run_id="run1", token=1, create=True, cursors="{}"):
+def request_of(table, mode="append", key=(), run_id="run1", token=1, create=True):
     return DeliverRequest(
         integration="orders",
         delivery="deliver",
@@ -95,16 +95,15 @@ def request_of(table, mode="append", key=(), run_id="run1", token=1, create=True
         mode=mode,
         key=tuple(key),
         create=create,
-        cursors=cursors,
     )
 
 
-def send(target, *tables, destination=None, **how):
+def send(target, *tables, destination=None, positions="{}", **how):
     session = (destination or target.destination()).deliver(request_of(tables[0], **how))
     run_id = how.get("run_id", "run1")
     try:
         refused = [session.write(f"{run_id}/{number}", table) for number, table in enumerate(tables)]
-        session.commit()
+        session.commit(positions)
     finally:
         session.close()
     return refused
@@ -116,7 +115,7 @@ PAIR = {"id": "integer", "name": "text"}
 def test_append_adds_exactly_the_rows_and_their_proof(target):
     first = outputs(PAIR, [(1, "a"), (2, None)])
     second = outputs(PAIR, [(3, "")])
-    assert send(target, first, second, cursors='{"source": {"value": "3"}}') == [[], []]
+    assert send(target, first, second, positions='{"source": {"value": "3"}}') == [[], []]
     assert send(target, first, run_id="run2", token=2) == [[]]
     assert target.sql("SELECT id, name FROM t ORDER BY id, name") == [(1, "a"), (1, "a"), (2, None), (2, None), (3, "")]
     proof = 'SELECT integration, delivery, batch_id, run_id, token, "rows" FROM _dragoman_delivery ORDER BY batch_id'
@@ -440,10 +439,22 @@ def test_every_value_arrives_as_it_was(target, made):
 
 
 def test_the_head_keeps_the_last_cursors(target):
-    send(target, outputs(PAIR, [(1, "a")]), cursors='{"source": {"value": "1"}}')
-    send(target, outputs(PAIR, [(2, "a")]), run_id="run2", token=2, cursors='{"source": {"value": "2"}}')
+    send(target, outputs(PAIR, [(1, "a")]), positions='{"source": {"value": "1"}}')
+    send(target, outputs(PAIR, [(2, "a")]), run_id="run2", token=2, positions='{"source": {"value": "2"}}')
     head = "SELECT cursors, token FROM _dragoman_delivery WHERE batch_id = ''"
     assert target.sql(head) == [('{"source": {"value": "2"}}', 2)]
+
+
+def test_the_positions_of_later_runs_are_given_oldest_first(target):
+    assert target.destination().positions_since("orders", "deliver", 0) == []
+    assert not target.has("_dragoman_delivery")
+    for number in (1, 2, 3):
+        table = outputs(PAIR, [(number, "a")])
+        send(target, table, table, run_id=f"run{number}", token=number, positions=f'{{"source": {number}}}')
+    send(target, outputs(PAIR, []), run_id="run4", token=4, positions='{"source": 4}')
+    found = target.destination().positions_since("orders", "deliver", 2)
+    assert found == [(f"run{number}", number, f'{{"source": {number}}}') for number in (2, 3, 4)]
+    assert target.destination().positions_since("orders", "other", 0) == []
 
 
 def test_two_deliveries_keep_their_proofs_apart(target):

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO, Protocol, runtime_checkable
+from typing import Any, BinaryIO, NamedTuple, Protocol, runtime_checkable
 
 import pyarrow as pa
 
@@ -24,6 +24,7 @@ __all__ = [
     "FileDraft",
     "FileSource",
     "KeepsProof",
+    "Position",
     "ReadRequest",
     "RecordDestination",
     "RecordSource",
@@ -102,7 +103,7 @@ class DeliverRequest:
     """One run's delivery. ``schema``: the output columns (``fieldtype``), without hidden ones.
 
     ``token``: the fencing token; the destination's transaction refuses (``FatalError`` ``lease.fenced``) when it has
-    seen a higher one. ``cursors``: JSON text that the destination keeps with its last delivery.
+    seen a higher one.
     """
 
     integration: str
@@ -113,7 +114,6 @@ class DeliverRequest:
     mode: str
     key: tuple[str, ...] = ()
     create: bool = True
-    cursors: str = "{}"
 
 
 class DeliverySession(Protocol):
@@ -127,8 +127,11 @@ class DeliverySession(Protocol):
         """Send one batch; rows that the destination refuses for their data come back, the others are in."""
         ...
 
-    def commit(self) -> None:
-        """Make all of it visible, together with the proof of delivery."""
+    def commit(self, positions: str = "{}") -> None:
+        """Make all of it visible, together with the proof of delivery.
+
+        ``positions``: JSON text that the destination keeps with the proof: where the sources stand after this run.
+        """
         ...
 
     def close(self) -> None:
@@ -152,9 +155,21 @@ class RecordDestination(Protocol):
         ...
 
 
+class Position(NamedTuple):
+    """Where the sources stood after a run, as the destination keeps it with the proof of that run's delivery."""
+
+    run_id: str
+    token: int
+    positions: str
+
+
 @runtime_checkable
 class KeepsProof(Protocol):
     """A destination that keeps the proof of its deliveries, batch by batch, and can forget old ones."""
+
+    def positions_since(self, integration: str, delivery: str, token: int) -> list[Position]:
+        """What runs with this token or a higher one left, oldest first."""
+        ...
 
     def forget(self, integration: str, delivery: str, before_run: str) -> int:
         """Forget the batches of runs whose id is smaller; returns how many.

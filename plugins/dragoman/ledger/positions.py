@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -57,6 +58,23 @@ class Positions(Part):
                 tables.audit.insert().values(at=clock.now(), who=who, what="cursor", run_id="", detail=detail)
             )
 
+    def adopt_positions(
+        self, integration: str, token: int, found: Sequence[tuple[str, Mapping[str, Mapping[str, Any]]]], who: str
+    ) -> None:
+        """Take over what runs left that this ledger does not know: run id and, by node, ``cursor`` and ``marks``."""
+        with self._db.write() as connection:
+            check_fence(connection, integration, token)
+            for run_id, nodes in found:
+                for node, left in nodes.items():
+                    cursor = left.get("cursor")
+                    text = None if cursor is None else packed(cursor)
+                    _move(connection, integration, run_id, node, cursor=text, marks=left.get("marks") or {})
+                connection.execute(
+                    tables.audit.insert().values(
+                        at=clock.now(), who=who, what="positions", run_id=run_id, detail="taken from the destination"
+                    )
+                )
+
     def mark(self, integration: str, node: str, key: str) -> str:
         """One mark; empty where there is none."""
         table = tables.mark
@@ -86,18 +104,22 @@ def commit_positions(connection: Connection, integration: str, run_id: str) -> N
     """Move the cursors and set the marks that the nodes of a run brought along."""
     query = sa.select(tables.node.c.node, tables.node.c.cursor, tables.node.c.marks)
     for row in connection.execute(query.where(tables.node.c.run_id == run_id)).all():
-        if row.cursor is not None:
-            table = tables.cursor
-            connection.execute(table.delete().where(table.c.integration == integration, table.c.node == row.node))
-            connection.execute(
-                table.insert().values(integration=integration, node=row.node, value=row.cursor, run_id=run_id)
-            )
-        marks: dict[str, str] = json.loads(row.marks)
-        if marks:
-            _set_marks(connection, integration, row.node, run_id, marks)
+        _move(connection, integration, run_id, row.node, cursor=row.cursor, marks=json.loads(row.marks))
 
 
-def _set_marks(connection: Connection, integration: str, node: str, run_id: str, marks: dict[str, str]) -> None:
+def _move(
+    connection: Connection, integration: str, run_id: str, node: str, *, cursor: str | None, marks: Mapping[str, str]
+) -> None:
+    """``cursor``: its JSON text, None where it stays."""
+    if cursor is not None:
+        table = tables.cursor
+        connection.execute(table.delete().where(table.c.integration == integration, table.c.node == node))
+        connection.execute(table.insert().values(integration=integration, node=node, value=cursor, run_id=run_id))
+    if marks:
+        _set_marks(connection, integration, node, run_id, marks)
+
+
+def _set_marks(connection: Connection, integration: str, node: str, run_id: str, marks: Mapping[str, str]) -> None:
     table = tables.mark
     keys = list(marks)
     for at in range(0, len(keys), _AT_ONCE):

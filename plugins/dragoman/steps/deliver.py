@@ -21,6 +21,7 @@ from dragoman.core.failpoints import failpoint
 from dragoman.core.flow import DeliverySpec, Flow
 from dragoman.core.ports import DeliverRequest, DeliverySession, FileDestination, RecordDestination
 from dragoman.steps.backfill import Backfill
+from dragoman.steps.behind import catch_up, positions_of
 from dragoman.steps.chain import Chain, Made, root_of
 from dragoman.steps.components import destination_can, opened_destination
 from dragoman.steps.encode import encode
@@ -44,7 +45,7 @@ def deliver(
         spec = work.delivery(node)
         if work.closed or spec is None:
             return work.facts() if work.closed else work.unknown(node)
-        if work.anew:
+        if work.anew or not all(work.node_state(stream.node) for stream in flow.streams):
             seal_inputs(work)
         deliver_node(work, spec)
         return work.facts(spec.input, node)
@@ -54,9 +55,17 @@ def deliver_node(work: Work, delivery: DeliverySpec, live: Iterable[StagedBatch]
     """Deliver one delivery, unless it is done. ``live`` are batches that are sealed as they come, while reading."""
     if work.node_state(delivery.node) == "done":
         return
+    if live is not None or _something(work, delivery):
+        catch_up(work)
     if live is None:
         judge_translations(work)
     _Delivery(work, delivery).run(live)
+
+
+def _something(work: Work, delivery: DeliverySpec) -> bool:
+    """Whether the destination will be opened."""
+    rows = work.place.ledger.nodes(work.run_id)
+    return delivery.mode == "replace" or any(row.counts.get("handed_on", 0) for row in rows)
 
 
 def judge_translations(work: Work) -> None:
@@ -154,10 +163,6 @@ class _Delivery:
             return self.session
         work, spec = self.work, self.spec
         files = destination_can(spec).files
-        if not files:
-            seen = cast("RecordDestination", destination).last_token(work.flow.integration, spec.node)
-            if seen >= work.token:
-                work.lease.raise_above(seen)
         request = DeliverRequest(
             integration=work.flow.integration,
             delivery=spec.node,
@@ -198,7 +203,7 @@ class _Delivery:
             ledger.prepare_node(work.run_id, work.token, node, "delivery", dict(self.counts), rejects=self.log.rows)
             failpoint("deliver.prepared")
             if self.session is not None:
-                self.session.commit()
+                self.session.commit(positions_of(work))
             failpoint("deliver.committed")
         self.tally.seal(self._chain_nodes())
         ledger.finish_node(work.run_id, work.token, node)

@@ -98,7 +98,7 @@ class FileDelivery:
         self._names.passed(outputs.num_rows)
         return refused
 
-    def commit(self) -> None:
+    def commit(self, positions: str = "{}") -> None:  # noqa: ARG002 - files keep no history of their runs
         """Give every file its name.
 
         Raises:

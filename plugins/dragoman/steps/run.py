@@ -14,6 +14,7 @@ from typing import Any
 from dragoman.core.fieldtype import words_of
 from dragoman.core.flow import Flow, SourceSpec, StreamSpec
 from dragoman.steps.backfill import Backfill
+from dragoman.steps.behind import BehindError
 from dragoman.steps.chain import root_of
 from dragoman.steps.components import destination_can
 from dragoman.steps.deliver import deliver_node
@@ -31,6 +32,13 @@ def run(
     flow: Flow, place: Workplace, *, run_id: str = "", trigger: str = "", backfill: Backfill | None = None
 ) -> dict[str, Any]:
     """One run from its opening (or from where an unfinished one stopped) to its verdict; returns its report."""
+    try:
+        return _attempt(flow, place, run_id, trigger, backfill)
+    except BehindError:
+        return _attempt(flow, place, run_id, trigger, backfill)
+
+
+def _attempt(flow: Flow, place: Workplace, run_id: str, trigger: str, backfill: Backfill | None) -> dict[str, Any]:
     with at_work(flow, place, run_id=run_id, trigger=trigger, backfill=backfill) as work:
         if not work.closed:
             run_to_the_end(work)

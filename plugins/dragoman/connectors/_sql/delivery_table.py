@@ -1,9 +1,10 @@
 """``_dragoman_delivery``: the proof of delivery, kept where the rows are.
 
 One row per applied batch, and one head row (``batch_id`` empty) per integration and delivery with the highest token
-and the last cursors. The rows of a run and these rows commit together, so either both are there or neither is. The
-head row is locked for the whole of a run's transaction: two writers of one delivery follow each other, and the one
-with the lower token is refused.
+and the last positions of the sources. The first batch of each run has that run's positions too, so that a ledger put
+back from a backup learns what it missed. The rows of a run and these rows commit together, so either both are there
+or neither is. The head row is locked for the whole of a run's transaction: two writers of one delivery follow each
+other, and the one with the lower token is refused.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from dragoman.core.errors import FatalError
-from dragoman.core.ports import DeliverRequest
+from dragoman.core.ports import DeliverRequest, Position
 
 __all__ = ["NAME", "DeliveryTable", "Run"]
 
@@ -70,14 +71,15 @@ class DeliveryTable:
         )
         return bool(found)
 
-    def record(self, request: DeliverRequest, batches: Mapping[str, int]) -> None:
-        """Note the applied batches (id: rows), the token and the cursors; the caller commits."""
+    def record(self, request: DeliverRequest, batches: Mapping[str, int], positions: str) -> None:
+        """Note the applied batches (id: rows), the token and the sources' positions; the caller commits."""
         m = self._mark
-        for batch_id, rows in batches.items():
+        for number, (batch_id, rows) in enumerate(batches.items()):
+            left = positions if number == 0 else "{}"
             self._run(
                 f'INSERT INTO {self._table} (integration, delivery, batch_id, run_id, token, "rows", cursors) '
-                f"VALUES ({m}, {m}, {m}, {m}, {m}, {m}, '{{}}')",
-                (request.integration, request.delivery, batch_id, request.run_id, request.token, rows),
+                f"VALUES ({m}, {m}, {m}, {m}, {m}, {m}, {m})",
+                (request.integration, request.delivery, batch_id, request.run_id, request.token, rows, left),
             )
         self._run(
             f'UPDATE {self._table} SET run_id = {m}, token = {m}, "rows" = {m}, cursors = {m}, '
@@ -86,7 +88,7 @@ class DeliveryTable:
                 request.run_id,
                 request.token,
                 sum(batches.values()),
-                request.cursors,
+                positions,
                 request.integration,
                 request.delivery,
             ),
@@ -110,3 +112,13 @@ class DeliveryTable:
             (integration, delivery),
         )
         return int(rows[0][0]) if rows else 0
+
+    def positions_since(self, integration: str, delivery: str, token: int) -> list[Position]:
+        """What runs with this token or a higher one left, oldest first."""
+        m = self._mark
+        rows = self._run(
+            f"SELECT run_id, token, cursors FROM {self._table} WHERE integration = {m} AND delivery = {m} "
+            f"AND token >= {m} AND cursors <> '{{}}' ORDER BY token, run_id",
+            (integration, delivery, token),
+        )
+        return list(dict.fromkeys(Position(*row) for row in rows))

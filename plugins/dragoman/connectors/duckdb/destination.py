@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 import duckdb
 import pyarrow as pa
@@ -26,12 +26,14 @@ from dragoman.core.batch import Refused
 from dragoman.core.connection import Connection
 from dragoman.core.errors import FatalError
 from dragoman.core.fieldtype import type_of
-from dragoman.core.ports import DeliverRequest
+from dragoman.core.ports import DeliverRequest, Position
 
 __all__ = ["DuckdbDestination", "DuckdbSession", "open_destination"]
 
 _PIECE = "_dragoman_piece"
 _ROW = "_dragoman_row"
+
+_T = TypeVar("_T")
 
 
 def open_destination(connection: Connection, options: Mapping[str, Any]) -> DuckdbDestination:
@@ -60,18 +62,12 @@ class DuckdbDestination:
             raise
 
     def last_token(self, integration: str, delivery: str) -> int:
-        """The highest token seen; makes nothing, not even the file."""
-        if not database_file(self._connection).is_file():
-            return 0
-        server = connect(self._connection)
-        try:
-            if read_table(server, NAME) is None:
-                return 0
-            return _proof(server).last_token(integration, delivery)
-        except duckdb.Error as error:
-            raise explain(error, f"reading {NAME}") from error
-        finally:
-            server.close()
+        """The highest token seen; makes nothing."""
+        return self._asked(lambda proof: proof.last_token(integration, delivery), 0)
+
+    def positions_since(self, integration: str, delivery: str, token: int) -> list[Position]:
+        """See ``ports.KeepsProof``."""
+        return self._asked(lambda proof: proof.positions_since(integration, delivery, token), [])
 
     def forget(self, integration: str, delivery: str, before_run: str) -> int:
         """See ``ports.KeepsProof``."""
@@ -93,6 +89,20 @@ class DuckdbDestination:
 
     def close(self) -> None:
         """Nothing is kept between sessions."""
+
+    def _asked(self, question: Callable[[DeliveryTable], _T], nothing: _T) -> _T:
+        """The answer of the table of proofs, or ``nothing`` where there is none; makes nothing, not even a file."""
+        if not database_file(self._connection).is_file():
+            return nothing
+        server = connect(self._connection)
+        try:
+            if read_table(server, NAME) is None:
+                return nothing
+            return question(_proof(server))
+        except duckdb.Error as error:
+            raise explain(error, f"reading {NAME}") from error
+        finally:
+            server.close()
 
 
 class DuckdbSession:
@@ -130,10 +140,10 @@ class DuckdbSession:
         self._batches[batch_id] = table.num_rows - len(refused)
         return refused
 
-    def commit(self) -> None:
+    def commit(self, positions: str = "{}") -> None:
         """Make rows and proof visible together."""
         try:
-            self._proof.record(self._request, self._batches)
+            self._proof.record(self._request, self._batches, positions)
             run(self._server, "COMMIT")
         except duckdb.Error as error:
             raise explain(error, "committing the delivery") from error

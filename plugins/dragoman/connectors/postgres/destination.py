@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 import psycopg
 import pyarrow as pa
@@ -23,13 +23,15 @@ from dragoman.connectors.postgres.session import connect, explain, run
 from dragoman.core.batch import Refused
 from dragoman.core.connection import Connection
 from dragoman.core.errors import FatalError, RetriableError
-from dragoman.core.ports import DeliverRequest
+from dragoman.core.ports import DeliverRequest, Position
 
 __all__ = ["PostgresDestination", "PostgresSession", "open_destination"]
 
 _LOG = logging.getLogger(__name__)
 _DATA = ("22", "23")
 _EXISTS = ("23505", "42P07")
+
+_T = TypeVar("_T")
 
 
 def open_destination(connection: Connection, options: Mapping[str, Any]) -> PostgresDestination:
@@ -61,16 +63,11 @@ class PostgresDestination:
 
     def last_token(self, integration: str, delivery: str) -> int:
         """The highest token seen; makes nothing."""
-        server = connect(self._connection)
-        try:
-            home = _delivery_home(server, self._table, self._schema)
-            if not run(server, "SELECT to_regclass(%s) IS NOT NULL", (home,))[0][0]:
-                return 0
-            return _delivery_table(server, home).last_token(integration, delivery)
-        except psycopg.Error as error:
-            raise explain(error, f"reading {NAME}") from error
-        finally:
-            server.close()
+        return self._asked(lambda proof: proof.last_token(integration, delivery), 0)
+
+    def positions_since(self, integration: str, delivery: str, token: int) -> list[Position]:
+        """See ``ports.KeepsProof``."""
+        return self._asked(lambda proof: proof.positions_since(integration, delivery, token), [])
 
     def forget(self, integration: str, delivery: str, before_run: str) -> int:
         """See ``ports.KeepsProof``."""
@@ -91,6 +88,19 @@ class PostgresDestination:
 
     def close(self) -> None:
         """Nothing is kept between sessions."""
+
+    def _asked(self, question: Callable[[DeliveryTable], _T], nothing: _T) -> _T:
+        """The answer of the table of proofs, or ``nothing`` where there is none; makes nothing, not even a file."""
+        server = connect(self._connection)
+        try:
+            home = _delivery_home(server, self._table, self._schema)
+            if not run(server, "SELECT to_regclass(%s) IS NOT NULL", (home,))[0][0]:
+                return nothing
+            return question(_delivery_table(server, home))
+        except psycopg.Error as error:
+            raise explain(error, f"reading {NAME}") from error
+        finally:
+            server.close()
 
 
 class PostgresSession:
@@ -141,13 +151,13 @@ class PostgresSession:
         self._batches[batch_id] = table.num_rows - len(refused)
         return refused
 
-    def commit(self) -> None:
+    def commit(self, positions: str = "{}") -> None:
         """Make rows and proof visible together. A broken connection leaves it open; ``applied`` tells next time."""
         try:
             if self._replacement is not None:
                 self._replacement.finish()
             if self._proof is not None:
-                self._proof.record(self._request, self._batches)
+                self._proof.record(self._request, self._batches, positions)
         except psycopg.Error as error:
             raise explain(error, "closing the delivery") from error
         try:
