@@ -58,9 +58,9 @@ def database(site: Site) -> Site:
     site.run("airflow", "db", "migrate")
     (site.root / "outbox").mkdir()
     connections = {
-        "inbox": {"conn_type": "file", "extra": json.dumps({"path": str(site.root / "inbox")})},
+        "inbox": f"file://{site.root / 'inbox'}",
         "outbox": {"conn_type": "file", "extra": json.dumps({"path": str(site.root / "outbox")})},
-        "erp": {"conn_type": "sqlite", "extra": json.dumps({"path": str(site.root / "erp.db")})},
+        "erp": f"sqlite:///{site.root / 'erp.db'}",
     }
     (site.root / "connections.json").write_text(json.dumps(connections))
     site.run("airflow", "connections", "import", site.root / "connections.json")

@@ -128,6 +128,8 @@ def from_fields(
         schema = schema or path
     elif conn_type == "http" and schema in {"http", "https"}:
         scheme, schema = schema, ""
+    if schema and not host and not schema.startswith("/"):
+        schema = f"/{schema}"  # Airflow's store keeps file:///data/inbox without its third slash
     return Connection(
         conn_id=conn_id,
         conn_type=_SAME_TYPE.get(conn_type, conn_type),
