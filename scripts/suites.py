@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 TOP = Path(__file__).resolve().parent.parent
-BUDGETS = {"unit": 60.0, "contract": 120.0, "faults": 240.0, "airflow": 240.0, "pack": 90.0, "cluster": 180.0}
+BUDGETS = {"unit": 60.0, "contract": 120.0, "faults": 240.0, "airflow": 240.0, "pack": 150.0, "cluster": 180.0}
 NO_TESTS = 5
 
 
