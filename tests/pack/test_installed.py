@@ -1,9 +1,13 @@
 """The wheel in a plain Airflow: no pin changes, three lines and a YAML file deliver."""
 
 import json
+import re
 import sqlite3
 
-from pack.environment import FRONT_DOOR
+import yaml
+
+from dragoman.language import compile_definition
+from pack.environment import FRONT_DOOR, TOP
 
 
 def test_nothing_that_was_there_is_changed(site, pins_before):
@@ -27,3 +31,10 @@ def test_three_lines_and_a_file_deliver_a_record(database):
         assert seen["hooks"][kind].startswith("dragoman.orchestration.hooks."), kind
     listed = json.loads(site.run("dragoman", "runs", "orders", "--json"))
     assert "'delivered': 2" in str(listed)
+
+
+def test_the_page_shows_the_same_three_lines():
+    page = (TOP / "docs" / "install.md").read_text()
+    assert f"```python\n{FRONT_DOOR}```" in page
+    (integration,) = re.findall(r"^```yaml\n(integration: .*?)^```", page, re.M | re.S)
+    assert compile_definition(yaml.safe_load(integration), origin="install.md").integration == "my_orders"
