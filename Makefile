@@ -65,7 +65,7 @@ kill-matrix: setup ## Kill each part of such a cluster in mid-run and count what
 env: ## Write .env for docker-compose.yaml, with random secrets; refuses to overwrite one
 	@python3 scripts/env.py
 
-pack: setup ## Only the tests of the wheel in a fresh plain Airflow (budget 90 s)
+pack: setup ## Only the tests of the wheel in a fresh plain Airflow (budget 150 s)
 	@$(BIN)/python -m scripts.suites pack
 
 dist: setup ## Build the wheel and the source archive into dist/
