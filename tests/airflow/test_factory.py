@@ -139,6 +139,19 @@ def test_shards_part_the_folder(both):
     assert sorted(dag_id for part in parts for dag_id in part) == ["orders", "report"]
 
 
+def test_shards_part_the_last_good_copies_too_and_no_integration_is_twice_in_them(both):
+    from dragoman.orchestration import build
+
+    build()
+    (both / "shop_orders.yaml").write_text(ORDERS.replace("deliver:", "delivr:"))
+    parts = [build(shard=shard, of=3) for shard in range(3)]
+    assert sorted(dag_id for part in parts for dag_id in part) == ["orders", "report"]
+    (both / "moved.yaml").write_text(ORDERS)
+    parts = [build(shard=shard, of=3) for shard in range(3)]
+    assert sorted(dag_id for part in parts for dag_id in part) == ["orders", "report"]
+    assert {"stale" in part["orders"].tags for part in parts if "orders" in part} == {False}
+
+
 def test_a_broken_file_leaves_the_others_and_shows_its_line(both):
     (both / "wrong.yaml").write_text(ORDERS.replace("connector: files", "connector: fiels"))
     bag = parse()

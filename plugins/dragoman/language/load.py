@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from dragoman.language.words import nearest
 __all__ = ["all_flows", "check_files", "compile_definition", "files_of", "find_flow", "load_flow"]
 
 ENDINGS = (".yaml", ".yml")
+_ID = re.compile(rb"^(?:\xef\xbb\xbf)?integration:[ \t]*[\"']?([A-Za-z0-9_.-]+)[\"']?[ \t]*(?:#.*)?\r?$", re.MULTILINE)
 
 
 def load_flow(path: Path) -> Flow:
@@ -44,19 +45,30 @@ def check_files(paths: Iterable[Path]) -> list[Problem]:
     return problems + [problem for problem in twice if problem not in problems]
 
 
-def all_flows(folder: Path) -> tuple[list[Flow], list[Problem]]:
-    """The good integrations of a folder, by their files' names, and the mistakes of the others."""
+def all_flows(folder: Path, mine: Callable[[Path], bool] | None = None) -> tuple[list[Flow], list[Problem]]:
+    """The good integrations of a folder, by their files' names, and the mistakes of the others.
+
+    With ``mine`` only those files are compiled; of the others no more is read than an id that one of them has too.
+    """
     flows: list[Flow] = []
     problems: list[Problem] = []
+    others: dict[str, list[Path]] = defaultdict(list)
     if not folder.is_dir():
         return [], [Problem(str(folder), 1, 1, "file.missing", "no such folder", "a folder of YAML files")]
     for path in files_of(folder):
+        if mine is not None and not mine(path):
+            others[_claimed(path)].append(path)
+            continue
         flow, told = _load(path)
         flows += [flow] if flow else []
         problems += told
-    twice = _twice(flows)
+    same = [path for name in {flow.integration for flow in flows} & set(others) for path in others[name]]
+    rivals = [flow for path in (*same, *others.get("", ())) if (flow := _load(path)[0])]
+    twice = _twice(flows + rivals)
     doubled = {problem.file for problem in twice}
-    return [flow for flow in flows if flow.file not in doubled], problems + twice
+    theirs = {flow.file for flow in rivals}
+    told_here = [problem for problem in twice if problem.file not in theirs]
+    return [flow for flow in flows if flow.file not in doubled], problems + told_here
 
 
 def files_of(folder: Path) -> list[Path]:
@@ -124,6 +136,15 @@ def _says(path: Path, name: str) -> bool:
         return re.search(pattern, path.read_bytes(), re.MULTILINE) is not None
     except OSError:
         return False
+
+
+def _claimed(path: Path) -> str:
+    """The id that stands at the top of a file's text; empty where it is written in a way that only compiling reads."""
+    try:
+        found = _ID.search(path.read_bytes())
+    except OSError:
+        return ""
+    return found[1].decode() if found else ""
 
 
 def _twice(flows: list[Flow]) -> list[Problem]:

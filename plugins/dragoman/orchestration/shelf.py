@@ -7,6 +7,7 @@ copies know.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from zlib import crc32
@@ -32,9 +33,12 @@ class Shelved:
 def shelf(folder: Path, shard: int | None = None, of: int | None = None) -> list[Shelved]:
     """All integrations that can run, in the order of their names, or one shard of them.
 
-    A file's shard depends on its name alone, so adding a file moves no other one.
+    A file's shard depends on its name alone, so adding a file moves no other one. A shard compiles its own files only.
     """
-    flows, problems = all_flows(folder)
+    mine = _shard(shard, of)
+    flows, problems = all_flows(folder, mine)
+    if mine is not None and problems:
+        flows, problems = all_flows(folder)  # a last good copy must not double what another shard has
     copies = GoodCopies(dragoman_home())
     good = {flow.file for flow in flows}
     for flow in flows:
@@ -44,10 +48,14 @@ def shelf(folder: Path, shard: int | None = None, of: int | None = None) -> list
         copy = copies.of_file(str(path)) if str(path) not in good else None
         if copy is not None:
             found.setdefault(copy.integration, Shelved(copy, stale=True))
-    mine = [found[name] for name in sorted(found)]
+    ordered = [found[name] for name in sorted(found)]
+    return ordered if mine is None else [one for one in ordered if mine(Path(one.flow.file))]
+
+
+def _shard(shard: int | None, of: int | None) -> Callable[[Path], bool] | None:
     if shard is None or of is None:
-        return mine
-    return [one for one in mine if crc32(Path(one.flow.file).name.encode()) % of == shard]
+        return None
+    return lambda path: crc32(path.name.encode()) % of == shard
 
 
 def one(folder: Path, integration: str) -> Shelved | None:

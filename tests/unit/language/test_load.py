@@ -192,3 +192,22 @@ def test_a_definition_in_python():
             },
             origin="task x",
         )
+
+
+def test_a_part_of_a_folder_compiles_its_own_files_and_sees_ids_that_others_have_too(tmp_path):
+    flow_style = (
+        "{integration: one, source: {connector: files, connection: i, path: a.csv}, "
+        "deliver: {connector: sqlite, connection: o, table: t}}\n"
+    )
+    write(tmp_path, "a.yaml", text_of("one"))
+    write(tmp_path, "b.yaml", text_of('"two" # quoted'))
+    write(tmp_path, "c.yaml", flow_style)
+    write(tmp_path, "d.yaml", text_of("two", "titel: x\n"))
+    write(tmp_path, "e.yaml", text_of("three"))
+    whole_flows, whole_problems = all_flows(tmp_path)
+    for name in "abcde":
+        flows, problems = all_flows(tmp_path, lambda path, name=name: path.stem == name)
+        file = str(tmp_path / f"{name}.yaml")
+        assert [flow.file for flow in flows] == [flow.file for flow in whole_flows if flow.file == file]
+        assert [str(one) for one in problems] == [str(one) for one in whole_problems if one.file == file]
+    assert [flow.integration for flow in whole_flows] == ["two", "three"]
