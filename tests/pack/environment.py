@@ -31,6 +31,7 @@ policy: {max_rejects: {count: 5}, max_parallel: 2}
 FRONT_DOOR = """\
 # Makes an Airflow DAG of each YAML file in the folder integrations.
 from dragoman.orchestration import build
+
 globals().update(build())
 """
 
