@@ -165,7 +165,9 @@ def test_all_alerts(airflow_db, integrations, tmp_path, postgres):
     )
     assert untold == []
     heard = [post.json for post in posts.posts]
-    heard = [told for told in heard if told["event"] != "late" or told["dag_run_id"] == killed]  # a slow machine adds others
+    heard = [
+        told for told in heard if told["event"] != "late" or told["dag_run_id"] == killed
+    ]  # a slow machine adds others
     assert Counter((told["integration"], told["event"]) for told in heard) == expected
     ids = Counter(post.json["id"] for post in posts.posts)
     assert set(ids.values()) == {1}

@@ -1,8 +1,9 @@
 """What travels: batches of records, and the records that could not.
 
 A batch is a ``pyarrow.Table`` plus what it needs to be accounted for. Hidden columns start with an underscore and
-never reach a destination: ``_position`` (where each record stood in the source) and ``_rid`` (which record an output
-comes from).
+never reach a destination: ``_position`` (where each record stood in the source), ``_rid`` (which record an output
+comes from) and ``_record`` (the id that a record got when it was first read, ``<run_id>:<rid>``: what is replayed keeps
+it).
 """
 
 from __future__ import annotations
@@ -15,10 +16,12 @@ import pyarrow as pa
 
 import dragoman.core.arrow_alone  # noqa: F401 - settles how Arrow starts
 
-__all__ = ["POSITION", "RID", "ReadBatch", "ReadEnd", "Refused", "Reject", "position_of", "visible"]
+__all__ = ["HIDDEN", "POSITION", "RECORD", "RID", "ReadBatch", "ReadEnd", "Refused", "Reject", "position_of", "visible"]
 
 POSITION = "_position"
 RID = "_rid"
+RECORD = "_record"
+HIDDEN = (POSITION, RID, RECORD)
 ORIGIN = b"dragoman:origin"
 FIRST = b"dragoman:first"
 
@@ -30,6 +33,7 @@ class Reject:
     ``original`` is the record as JSON text in the source's own words, or the raw line where it could not be read;
     ``mapped`` is the output as JSON text where it got that far; ``answer`` is the target's own answer.
     ``stage`` is ``read``, ``translate`` or ``deliver``; ``rid`` is the record's id within the run, -1 if unreadable.
+    ``in_doubt``: nobody can tell whether it has arrived.
     """
 
     code: str
@@ -41,6 +45,7 @@ class Reject:
     mapped: str | None = None
     answer: str | None = None
     rid: int = -1
+    in_doubt: bool = False
 
 
 @dataclass
@@ -80,13 +85,17 @@ class ReadEnd:
 
 @dataclass(frozen=True)
 class Refused:
-    """One output that a destination refused on its own, by its row in the table that was sent (0-based)."""
+    """One output that a destination refused on its own, by its row in the table that was sent (0-based).
+
+    ``in_doubt``: it was not refused; nobody can tell whether it has arrived.
+    """
 
     row: int
     code: str
     message: str
     field: str = ""
     answer: str = ""
+    in_doubt: bool = False
 
 
 def with_origin(batch: ReadBatch) -> pa.Table:
@@ -111,4 +120,4 @@ def position_of(table: pa.Table, row: int) -> str:
 
 def visible(table: pa.Table) -> pa.Table:
     """The table without its hidden columns."""
-    return table.select([name for name in table.column_names if name not in (POSITION, RID)])
+    return table.select([name for name in table.column_names if name not in HIDDEN])

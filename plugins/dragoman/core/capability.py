@@ -12,7 +12,7 @@ class SourceCan(msgspec.Struct, frozen=True, kw_only=True):
 
     ``files``: it gives files, whose records a format reads. ``cursor``: incremental reads by a column.
     ``freeze``: a frozen upper bound. ``interval``: reads one interval of the cursor, for a backfill. ``streams``:
-    several streams by one definition.
+    several streams by one definition. ``deletes``: it can give all keys that are there, to find the deleted ones.
     """
 
     files: bool = False
@@ -20,6 +20,7 @@ class SourceCan(msgspec.Struct, frozen=True, kw_only=True):
     freeze: bool = False
     interval: bool = False
     streams: bool = True
+    deletes: bool = False
 
 
 class DestinationCan(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,7 +28,8 @@ class DestinationCan(msgspec.Struct, frozen=True, kw_only=True):
 
     ``files``: it takes files, whose bytes a format writes. ``modes``: of append, upsert, replace, delete.
     ``visible``: whether a run is visible whole (``run``) or batch by batch (``batch``).
-    ``create``: it makes a missing table. ``single_writer``: two runs at once cannot write.
+    ``create``: it makes a missing table. ``single_writer``: two runs at once cannot write. ``items``: it takes items by
+    requests and says of each what became of it (``core/items.py``). ``erase``: it removes outputs by their key.
     """
 
     files: bool = False
@@ -35,3 +37,5 @@ class DestinationCan(msgspec.Struct, frozen=True, kw_only=True):
     visible: str = "run"
     create: bool = True
     single_writer: bool = False
+    items: bool = False
+    erase: bool = False

@@ -20,6 +20,7 @@ from dragoman.core.batch import ReadBatch, ReadEnd, Refused
 __all__ = [
     "DeliverRequest",
     "DeliverySession",
+    "Erases",
     "FileDestination",
     "FileDraft",
     "FileSource",
@@ -124,7 +125,10 @@ class DeliverySession(Protocol):
         ...
 
     def write(self, batch_id: str, outputs: pa.Table) -> list[Refused]:
-        """Send one batch; rows that the destination refuses for their data come back, the others are in."""
+        """Send one batch; rows that the destination refuses for their data come back, the others are in.
+
+        Rows of which nobody can tell come back too, marked ``in_doubt``.
+        """
         ...
 
     def commit(self, positions: str = "{}") -> None:
@@ -136,6 +140,18 @@ class DeliverySession(Protocol):
 
     def close(self) -> None:
         """Roll back what is not committed and give back what was opened; called once, always."""
+        ...
+
+
+@runtime_checkable
+class Erases(Protocol):
+    """A delivery session that can remove rows; the manifest says ``erase``."""
+
+    def erase(self, batch_id: str, keys: pa.Table) -> list[Refused]:
+        """Remove the rows of these keys, in the same transaction as what is written; a key that is not there is fine.
+
+        ``keys`` has the delivery's key columns; rows that cannot be removed come back.
+        """
         ...
 
 

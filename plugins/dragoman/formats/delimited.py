@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 
 import pyarrow as pa
 
-from dragoman.core.batch import POSITION, RID, ReadBatch
+from dragoman.core.batch import HIDDEN, POSITION, ReadBatch
 from dragoman.core.errors import FatalError
 from dragoman.formats.bytestream import Utf8Source, shown
 from dragoman.formats.delimited_dialect import Dialect, dialect_of
@@ -178,7 +178,7 @@ def _checked(names: list[str], origin: str, line: int) -> list[str]:
             wrong = f"column {at} has no name"
         elif "\0" in name:
             wrong = f"the name of column {at} holds a NUL"
-        elif name in (POSITION, RID):
+        elif name in HIDDEN:
             wrong = f"the name {name!r} is kept for Dragoman itself"
         elif name.lower() in seen:
             twin = seen[name.lower()]

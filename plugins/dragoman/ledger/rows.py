@@ -129,6 +129,12 @@ class RejectRow:
     node: str = ""
     integration: str = ""
     state: str = "open"
+    """``open``; ``in_doubt`` (nobody can tell whether it arrived); ``replaying`` or ``replayed`` by ``replay_run``;
+    ``abandoned`` with its run; ``dismissed`` by a person."""
+    replay_run: str = ""
+    corrected: str = ""
+    """The stage file of the payload that a person corrected, or empty."""
+    corrected_sha256: str = ""
 
 
 @dataclass(frozen=True)

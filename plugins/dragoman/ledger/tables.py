@@ -29,13 +29,16 @@ __all__ = [
     "REVISIONS",
     "audit",
     "batch",
+    "breaker",
     "cursor",
     "good_copy",
+    "intent",
     "lease",
     "mark",
     "metadata",
     "node",
     "notice",
+    "receipt",
     "reject",
     "run",
     "version",
@@ -165,6 +168,9 @@ reject = Table(
     Column("sha256", String(64), nullable=False),
     Column("row", Integer, nullable=False),
     Column("state", String(16), nullable=False),
+    Column("replay_run", String(64), nullable=False),
+    Column("corrected", Text, nullable=False),
+    Column("corrected_sha256", String(64), nullable=False),
     Index("dragoman_reject_of_run", "run_id", "node"),
     Index("dragoman_reject_open", "integration", "state"),
 )
@@ -207,3 +213,51 @@ notice = Table(
     Column("changed_at", Moment, nullable=False),
     Index("dragoman_notice_in_state", "state", "integration"),
 )
+
+intent = Table(
+    "dragoman_intent",
+    metadata,
+    Column("run_id", String(64), primary_key=True),
+    Column("node", String(250), primary_key=True),
+    Column("batch", Integer, primary_key=True, autoincrement=False),
+    Column("request", Integer, primary_key=True, autoincrement=False),
+    Column("rows", Text, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("outcomes", Text, nullable=False),
+    Column("path", Text, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("noted_at", Moment, nullable=False),
+)
+"""Requests of item deliveries: written before they are sent, settled after. A settled batch is one row that points at
+a stage file with its outcomes."""
+
+receipt = Table(
+    "dragoman_receipt",
+    metadata,
+    Column("integration", String(250), primary_key=True),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("run_id", String(64), nullable=False),
+    Column("node", String(250), nullable=False),
+    Column("batch", Integer, nullable=False),
+    Column("path", Text, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("rows", BigInteger, nullable=False),
+    Column("chain", String(64), nullable=False),
+    Column("noted_at", Moment, nullable=False),
+    Index("dragoman_receipt_of_run", "run_id", "node"),
+)
+"""One sidecar of receipts per delivered batch; ``chain`` is the hash over the one before and this one's."""
+
+breaker = Table(
+    "dragoman_breaker",
+    metadata,
+    Column("connection", String(250), primary_key=True),
+    Column("state", String(16), nullable=False),
+    Column("failures", Integer, nullable=False),
+    Column("code", String(64), nullable=False),
+    Column("error", Text, nullable=False),
+    Column("probe", String(64), nullable=False),
+    Column("until", Float, nullable=False),
+    Column("changed_at", Moment, nullable=False),
+)
+"""The circuit breaker of each connection; ``until`` is by the database's clock."""

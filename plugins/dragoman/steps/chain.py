@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-from dragoman.core.batch import POSITION, RID, Reject, visible
+from dragoman.core.batch import HIDDEN, RID, Reject, visible
 from dragoman.core.flow import TranslationSpec
 from dragoman.steps.kinds import Shape
 from dragoman.steps.rejects import explain_positions
@@ -21,8 +21,6 @@ from dragoman.translation.engine import Translated, Translator
 from dragoman.translation.route import route
 
 __all__ = ["Chain", "Made", "root_of", "route_outputs"]
-
-HIDDEN = (RID, POSITION)
 
 
 @dataclass

@@ -69,8 +69,11 @@ def _something(work: Work, delivery: DeliverySpec) -> bool:
 
 
 def judge_translations(work: Work) -> None:
-    """Where there are several deliveries, translate everything once before any of them commits, and judge the limit."""
-    if len(work.flow.deliveries) == 1:
+    """Translate everything once before anything is committed, and judge the limit, where one commit is not all.
+
+    That is so with several deliveries, and where a destination takes batch by batch.
+    """
+    if len(work.flow.deliveries) == 1 and destination_can(work.flow.deliveries[0]).visible == "run":
         return
     for delivery in work.flow.deliveries:
         if work.node_state(delivery.input):
@@ -182,11 +185,13 @@ class _Delivery:
 
     def _write(self, session: DeliverySession, made: Made, outputs: pa.Table) -> None:
         refused = session.write(made.batch.batch_id, visible(outputs))
+        in_doubt = sum(one.in_doubt for one in refused)
         self.counts["delivered"] += outputs.num_rows - len(refused)
+        self.counts["rejected"] += len(refused) - in_doubt
+        self.counts["in_doubt"] += in_doubt
         if refused:
             rejects = refused_rejects(refused, outputs)
             self.log.add(explain_positions(rejects, made.batch.table, made.batch.rid_base))
-            self.counts["rejected"] += len(refused)
 
     def _commit(self) -> None:
         work, node, ledger = self.work, self.spec.node, self.work.place.ledger

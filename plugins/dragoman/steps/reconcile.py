@@ -39,9 +39,10 @@ def finish(work: Work) -> None:
 
 
 def close(work: Work) -> None:
-    """Check the accounting and write the verdict; cursors move only with a green one, in the same transaction.
+    """Check the accounting and write the verdict; cursors move with it, in the same transaction.
 
-    A backfill moves none.
+    They move for a run in doubt too, which is red: all its records are accounted for, and to read them again would send
+    again what has arrived. A backfill moves none.
     """
     ledger = work.place.ledger
     rows = {row.node: row for row in ledger.nodes(work.run_id)}
@@ -57,7 +58,7 @@ def close(work: Work) -> None:
     counted = [stream.node for stream in work.flow.streams if not stream.lookup_only]
     nothing = all(rows[node].counts.get("nothing_new", 0) for node in counted)
     state = "in_doubt" if verdict.figures["in_doubt"] else "nothing_new" if nothing else "done"
-    moves = state != "in_doubt" and work.run.interval is None
+    moves = work.run.interval is None
     work.run = ledger.close_run(work.run_id, work.token, state, verdict.figures, move_cursors=moves)
     failpoint("reconcile.closed")
     after_close(work)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from dragoman.core.batch import POSITION, RID, Refused, Reject, position_of
+from dragoman.core.batch import HIDDEN, RID, Refused, Reject, position_of
 from dragoman.core.fieldtype import words_of
 from dragoman.ledger.rows import RejectRow
 from dragoman.stage.store import RunStage
@@ -32,10 +32,12 @@ class RejectLog:
     rows: list[RejectRow] = field(default_factory=list)
     _waiting: list[Reject] = field(default_factory=list)
     _portions: int = 0
+    _in_doubt: int = 0
 
     def add(self, rejects: list[Reject]) -> None:
         """Take them in; payloads are written aside as soon as there are enough."""
         self._waiting.extend(rejects)
+        self._in_doubt += sum(reject.in_doubt for reject in rejects)
         if len(self._waiting) >= _PORTION:
             self.flush()
 
@@ -55,6 +57,7 @@ class RejectLog:
                 path=sealed.path,
                 sha256=sealed.sha256,
                 row=row,
+                state="in_doubt" if reject.in_doubt else "open",
             )
             for row, reject in enumerate(self._waiting)
         )
@@ -64,15 +67,15 @@ class RejectLog:
 
     @property
     def count(self) -> int:
-        """How many there are so far."""
-        return len(self.rows) + len(self._waiting)
+        """How many there are so far, without those in doubt."""
+        return len(self.rows) + len(self._waiting) - self._in_doubt
 
 
 def original_of(table: pa.Table, row: int) -> str:
     """A staged record as a JSON object; texts in the source's own words, raw JSON tokens as they came."""
     parts = []
     for name in table.column_names:
-        if name in (POSITION, RID):
+        if name in HIDDEN:
             continue
         value = table.column(name)[row].as_py()
         raw = words_of(table.schema.field(name)) == "json" and value is not None
@@ -105,6 +108,7 @@ def refused_rejects(refused: list[Refused], outputs: pa.Table) -> list[Reject]:
                 mapped=original_of(outputs, one.row),
                 answer=one.answer or None,
                 rid=rid if isinstance(rid, int) else -1,
+                in_doubt=one.in_doubt,
             )
         )
     return made

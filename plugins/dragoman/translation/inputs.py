@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-from dragoman.core.batch import POSITION, RID
+from dragoman.core.batch import HIDDEN
 from dragoman.core.errors import ConfigError
 from dragoman.core.fieldtype import FieldType, declared_type, parse_type, words_of
 
@@ -57,7 +57,7 @@ class Scope:
         source: str = "the source",
     ) -> None:
         self.fields = {one.name: one for one in fields}
-        self.columns = [name for name in self.fields if name not in (POSITION, RID)]
+        self.columns = [name for name in self.fields if name not in HIDDEN]
         """The record's columns, without hidden ones."""
         self.alias = alias
         self.source = source

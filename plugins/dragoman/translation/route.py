@@ -9,7 +9,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dragoman.core.batch import POSITION, RID
+from dragoman.core.batch import HIDDEN
 from dragoman.core.errors import ConfigError, FatalError
 from dragoman.translation.expression import over_outputs
 from dragoman.translation.sandbox import Sandbox, plain
@@ -26,7 +26,7 @@ def route(outputs: pa.Table, whens: Mapping[str, tuple[str, bool]]) -> tuple[dic
     ``whens``: by delivery its condition and whether it is the ``else``. A delivery with neither takes everything and
     does not count for ``else``. NULL is not true; conditions may overlap.
     """
-    names = {name: f"o_{number}" for number, name in enumerate(outputs.column_names) if name not in (RID, POSITION)}
+    names = {name: f"o_{number}" for number, name in enumerate(outputs.column_names) if name not in HIDDEN}
     conditions = {
         name: over_outputs(when, f"when of {name}", names).sql for name, (when, _else) in whens.items() if when
     }

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dragoman.core.batch import POSITION, RID, Reject
+from dragoman.core.batch import HIDDEN, RID, Reject
 from dragoman.core.fieldtype import type_of
 from dragoman.core.flow import TranslationSpec
 from dragoman.translation.translator import Translator
@@ -43,7 +43,7 @@ class TypedInput:
 
 def typed_input(one: SetInput, *, text: str, memory: str, timeout: float) -> TypedInput:
     """Cast an input exactly. Where ``text`` (the query) is not empty, columns that it does not name are left out."""
-    names = [name for name in one.schema.names if name not in (POSITION, RID)]
+    names = [name for name in one.schema.names if name not in HIDDEN]
     if text:
         lowered = text.lower()
         names = [name for name in names if name.lower() in lowered] or names

@@ -13,7 +13,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dragoman.core.batch import POSITION, RID
+from dragoman.core.batch import HIDDEN, RID
 from dragoman.core.errors import ConfigError, FatalError
 from dragoman.core.fieldtype import words_field, words_of
 from dragoman.core.flow import FieldSpec, TranslationSpec
@@ -184,7 +184,7 @@ class Translator:
         known = set(self._fields.names)
         refused: dict[int, str] = {}
         for name in table.column_names:
-            if name in known or name in (POSITION, RID):
+            if name in known or name in HIDDEN:
                 continue
             for row in pc.indices_nonzero(pc.is_valid(table.column(name))).to_pylist():
                 refused.setdefault(row, name)

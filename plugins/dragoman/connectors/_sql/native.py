@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from dragoman.core.batch import POSITION, RID
+from dragoman.core.batch import HIDDEN
 from dragoman.core.errors import FatalError
 from dragoman.core.fieldtype import arrow_field, type_of
 
@@ -19,7 +19,7 @@ def native(table: pa.Table) -> pa.Table:
     """
     fields, columns = [], []
     for field, column in zip(table.schema, table.columns, strict=True):
-        if field.name in (POSITION, RID):
+        if field.name in HIDDEN:
             continue
         wanted = arrow_field(field.name, type_of(field))
         if column.type != wanted.type:

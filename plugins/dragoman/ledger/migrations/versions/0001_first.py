@@ -98,6 +98,9 @@ def upgrade() -> None:
         sa.Column("sha256", sa.String(64), nullable=False),
         sa.Column("row", sa.Integer(), nullable=False),
         sa.Column("state", sa.String(16), nullable=False),
+        sa.Column("replay_run", sa.String(64), nullable=False),
+        sa.Column("corrected", sa.Text(), nullable=False),
+        sa.Column("corrected_sha256", sa.String(64), nullable=False),
     )
     op.create_index("dragoman_reject_of_run", "dragoman_reject", ["run_id", "node"])
     op.create_index("dragoman_reject_open", "dragoman_reject", ["integration", "state"])
@@ -134,8 +137,46 @@ def upgrade() -> None:
         sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
     )
     op.create_index("dragoman_notice_in_state", "dragoman_notice", ["state", "integration"])
+    op.create_table(
+        "dragoman_intent",
+        sa.Column("run_id", sa.String(64), primary_key=True),
+        sa.Column("node", sa.String(250), primary_key=True),
+        sa.Column("batch", sa.Integer(), primary_key=True, autoincrement=False),
+        sa.Column("request", sa.Integer(), primary_key=True, autoincrement=False),
+        sa.Column("rows", sa.Text(), nullable=False),
+        sa.Column("state", sa.String(16), nullable=False),
+        sa.Column("outcomes", sa.Text(), nullable=False),
+        sa.Column("path", sa.Text(), nullable=False),
+        sa.Column("sha256", sa.String(64), nullable=False),
+        sa.Column("noted_at", sa.DateTime(timezone=True), nullable=False),
+    )
+    op.create_table(
+        "dragoman_receipt",
+        sa.Column("integration", sa.String(250), primary_key=True),
+        sa.Column("number", sa.BigInteger(), primary_key=True, autoincrement=False),
+        sa.Column("run_id", sa.String(64), nullable=False),
+        sa.Column("node", sa.String(250), nullable=False),
+        sa.Column("batch", sa.Integer(), nullable=False),
+        sa.Column("path", sa.Text(), nullable=False),
+        sa.Column("sha256", sa.String(64), nullable=False),
+        sa.Column("rows", sa.BigInteger(), nullable=False),
+        sa.Column("chain", sa.String(64), nullable=False),
+        sa.Column("noted_at", sa.DateTime(timezone=True), nullable=False),
+    )
+    op.create_index("dragoman_receipt_of_run", "dragoman_receipt", ["run_id", "node"])
+    op.create_table(
+        "dragoman_breaker",
+        sa.Column("connection", sa.String(250), primary_key=True),
+        sa.Column("state", sa.String(16), nullable=False),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("code", sa.String(64), nullable=False),
+        sa.Column("error", sa.Text(), nullable=False),
+        sa.Column("probe", sa.String(64), nullable=False),
+        sa.Column("until", sa.Float(), nullable=False),
+        sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
+    )
 
 
 def downgrade() -> None:
-    for table in ("notice", "good_copy", "audit", "reject", "lease", "mark", "cursor", "node", "batch", "run"):
+    for table in ("breaker", "receipt", "intent", "notice", "good_copy", "audit", "reject", "lease", "mark", "cursor", "node", "batch", "run"):
         op.drop_table(f"dragoman_{table}")
