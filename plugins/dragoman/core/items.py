@@ -70,7 +70,8 @@ class Answered:
     """The answer to one request.
 
     ``outcomes``: one per item, in the order they were sent; an item of which the answer says nothing is ``unknown``.
-    ``together``: the request was judged as one, so a refusal may be the fault of any of its items.
+    ``together``: the request was judged as one, so a refusal may be the fault of any of its items; all outcomes are
+    the same then.
     ``wait``: seconds that the peer asks to wait before the next request.
     """
 
@@ -84,7 +85,16 @@ class ItemDestination(Protocol):
 
     @property
     def resolution(self) -> str:
-        """One of ``RESOLUTIONS``."""
+        """One of ``RESOLUTIONS``: what ``resolution_after`` gives at once for a request whose items are all unknown."""
+        ...
+
+    def resolution_after(self, seconds: float, *, whole: bool = True) -> str:
+        """One of ``RESOLUTIONS``, for items whose outcome is unknown this long after they were sent first.
+
+        A peer forgets idempotency keys after a while. ``whole``: all items of the request are unknown. A key belongs
+        to a request as it was sent, so ``idempotency`` means: the same items in the same order in one request again.
+        Where only some items of a request are unknown, it cannot help.
+        """
         ...
 
     def requests(self, items: Sequence[Item]) -> Iterator[Sequence[Item]]:
@@ -103,7 +113,7 @@ class ItemDestination(Protocol):
     def look_up(self, item: Item) -> Outcome | None:
         """What the peer has of the item: ``delivered`` with its id, or None where it has nothing.
 
-        Only where ``resolution`` is ``read_back``.
+        Only where ``resolution_after`` gives ``read_back``. It waits where the peer's search is known to lag.
 
         Raises:
             RetriableError: the peer cannot tell now.
