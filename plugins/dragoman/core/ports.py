@@ -9,7 +9,7 @@ that. Errors are those of ``errors.py``: ``RetriableError`` for what may pass, `
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, NamedTuple, Protocol, runtime_checkable
 
@@ -24,6 +24,7 @@ __all__ = [
     "FileDestination",
     "FileDraft",
     "FileSource",
+    "GivesAnswers",
     "KeepsProof",
     "Position",
     "ReadRequest",
@@ -151,6 +152,18 @@ class Erases(Protocol):
         """Remove the rows of these keys, in the same transaction as what is written; a key that is not there is fine.
 
         ``keys`` has the delivery's key columns; rows that cannot be removed come back.
+        """
+        ...
+
+
+@runtime_checkable
+class GivesAnswers(Protocol):
+    """A delivery session whose destination gives what arrives an id of its own."""
+
+    def answers(self, batch_id: str) -> Sequence[str]:
+        """The peer's own id of each row of a batch that was written, in their order.
+
+        Empty where it gave none, and for rows that were refused or are in doubt.
         """
         ...
 

@@ -11,17 +11,10 @@ from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 
 from dragoman.core import clock
+from dragoman.core.patience import BUDGET, MAX_HANDED_ON, Patience
 
 __all__ = ["BUDGET", "MAX_HANDED_ON", "Patience", "asked_wait"]
 
-BUDGET = 120.0
-"""Seconds that one request may wait between its tries; then the task is given back and tried again later."""
-
-MAX_HANDED_ON = 3600.0
-"""The longest wait in seconds that is handed on to whoever tries the task again."""
-
-TRIES = 6
-_FIRST, _LONGEST = 0.25, 30.0
 _EPOCH = 1_000_000_000
 """From here on a number is a moment in seconds since 1970 (the 9th of September 2001), not a number of seconds."""
 
@@ -39,21 +32,3 @@ def asked_wait(headers: Mapping[str, str]) -> float | None:
             except (ValueError, OverflowError):
                 continue
     return None
-
-
-class Patience:
-    """The tries of one request. Each page has its own, so that a long reading that is slowed down goes on."""
-
-    def __init__(self) -> None:
-        self.tries = 0
-        self._waited = 0.0
-
-    def next_wait(self, asked: float | None) -> float | None:
-        """Seconds to wait after one more failed try; None when tries or budget are used up."""
-        self.tries += 1
-        wait = min(_LONGEST, _FIRST * 2.0**self.tries) * clock.random_fraction()
-        wait = max(wait, asked or 0.0)
-        if self.tries >= TRIES or self._waited + wait > BUDGET:
-            return None
-        self._waited += wait
-        return wait

@@ -10,9 +10,8 @@ from typing import Any, BinaryIO
 
 import pytest
 
-from dragoman.connectors._http import waiting
 from dragoman.connectors.http.source import open_source
-from dragoman.core import clock
+from dragoman.core import clock, patience
 from dragoman.core.connection import Connection, parse_connection
 from dragoman.core.errors import ConfigError, FatalError, RetriableError
 from dragoman.testing.http_server import Answer, Request, serve
@@ -23,7 +22,7 @@ PUBLIC, OTHER = "93.184.216.34", "151.101.1.69"
 
 @pytest.fixture
 def few_tries(monkeypatch: pytest.MonkeyPatch, waits: list[float]) -> None:
-    monkeypatch.setattr(waiting, "TRIES", 2)
+    monkeypatch.setattr(patience, "TRIES", 2)
 
 
 @pytest.mark.parametrize(
@@ -340,7 +339,7 @@ def _capped(value: str, read: Callable[..., Any]) -> RetriableError:
 def test_78_a_wait_without_end_is_capped_and_handed_on(read, waits, value):
     error = _capped(value, read)
     assert waits == []
-    assert error.retry_after == waiting.MAX_HANDED_ON
+    assert error.retry_after == patience.MAX_HANDED_ON
 
 
 @pytest.mark.parametrize("value", ["0", "-5", "1000000000", "Wed, 21 Oct 2015 07:28:00 GMT", "soon", ""])
