@@ -26,7 +26,7 @@ def test_f11_a_status_that_may_pass_is_tried_again(read, waits, status):
     with serve(script(Answer(status=status), Answer(status=status))) as server:
         assert read(server.url).ids == [1]
     assert len(server.requests) == 3
-    assert waits == [0.5, 1.0]
+    assert waits == [0.25, 0.5]
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_waits_grow_and_are_spread_by_chance(read, monkeypatch):
     monkeypatch.setattr(clock, "random_fraction", lambda: next(chances))
     with serve(lambda _: Answer(status=500)) as server, pytest.raises(RetriableError) as caught:
         read(server.url)
-    assert done == [0.25, 0.0, 0.5, 4.0, 0.8]
+    assert done == [0.125, 0.0, 0.25, 2.0, 0.4]
     assert "after 6 tries" in caught.value.message
     assert caught.value.retry_after is None
     assert len(server.requests) == 6
