@@ -11,7 +11,8 @@ __all__ = ["add_arguments", "run"]
 
 _ARM = (
     "Arm one with DRAGOMAN_FAILPOINT=name:nth:action: at its nth passing the program is killed (kill), ends as if the "
-    "world had failed (raise) or hangs (sleep); the name alone means :1:kill."
+    "world had failed (raise) or hangs (sleep); the name alone means :1:kill. "
+    "DRAGOMAN_FAILPOINT=trace:PATH appends the name of each one that is passed to a file."
 )
 
 

@@ -2,7 +2,8 @@
 
 ``DRAGOMAN_FAILPOINT=name:nth:action`` arms one: at its nth passing (1-based, the first if not said) the action ``kill``
 (SIGKILL to this process, if none is said), ``raise`` (a ``RetriableError``) or ``sleep`` (an hour, in which a test may
-kill from outside) is done.
+kill from outside) is done. ``DRAGOMAN_FAILPOINT=trace:PATH`` does nothing but note each passing: one name a line,
+appended to that file, so that a dry pass tells which places lie on a run's way.
 Unarmed, a failpoint costs one comparison.
 """
 
@@ -11,6 +12,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from pathlib import Path
 from typing import NamedTuple
 
 from dragoman.core.errors import ConfigError, RetriableError
@@ -46,6 +48,8 @@ FAILPOINTS: dict[str, Failpoint] = {
     )
 }
 
+TRACE = "trace"
+
 _armed = ""
 _passed = 0
 
@@ -69,12 +73,17 @@ def failpoint(name: str) -> None:
 def _strike(name: str) -> None:
     global _passed  # noqa: PLW0603 - as above
     wanted, _, rest = _armed.partition(":")
+    if wanted == TRACE:
+        with Path(rest).open("a", encoding="utf-8") as trace:
+            trace.write(f"{name}\n")
+        return
     nth, _, action = rest.partition(":")
     nth, action = nth or "1", action or "kill"
     if wanted not in FAILPOINTS or action not in {"kill", "raise", "sleep"} or not nth.isdigit():
         raise ConfigError(
             "failpoint.unknown",
-            f"DRAGOMAN_FAILPOINT={_armed} is not name:nth:action with a known name and kill, raise or sleep",
+            f"DRAGOMAN_FAILPOINT={_armed} is not name:nth:action with a known name and kill, raise or sleep, "
+            "nor trace:PATH",
             next_step="dragoman failpoints",
         )
     if wanted != name:

@@ -45,3 +45,15 @@ def test_a_wrong_word_is_refused(text: str) -> None:
     arm(text)
     with pytest.raises(ConfigError):
         failpoint("run.opened")
+
+
+def test_a_trace_notes_each_passing_in_order_and_does_nothing(tmp_path):
+    trace = tmp_path / "trace"
+    arm(f"trace:{trace}")
+    try:
+        for name in ("run.opened", "deliver.prepared", "run.opened"):
+            failpoint(name)
+    finally:
+        arm("")
+    failpoint("run.opened")
+    assert trace.read_text().split() == ["run.opened", "deliver.prepared", "run.opened"]
