@@ -31,6 +31,7 @@ __all__ = [
     "RecordDestination",
     "RecordSource",
     "SourceFile",
+    "Supersedes",
 ]
 
 
@@ -106,6 +107,9 @@ class DeliverRequest:
 
     ``token``: the fencing token; the destination's transaction refuses (``FatalError`` ``lease.fenced``) when it has
     seen a higher one.
+
+    Of upserts: ``version`` is the column by which an older output never overwrites a newer row; ``update`` are the
+    columns that are overwritten in a row that is there (None: all), ``insert_only`` those that are not.
     """
 
     integration: str
@@ -116,6 +120,9 @@ class DeliverRequest:
     mode: str
     key: tuple[str, ...] = ()
     create: bool = True
+    version: str = ""
+    update: tuple[str, ...] | None = None
+    insert_only: tuple[str, ...] = ()
 
 
 class DeliverySession(Protocol):
@@ -165,6 +172,16 @@ class GivesAnswers(Protocol):
 
         Empty where it gave none, and for rows that were refused or are in doubt.
         """
+        ...
+
+
+@runtime_checkable
+class Supersedes(Protocol):
+    """A delivery session that goes by versions."""
+
+    @property
+    def superseded(self) -> int:
+        """Outputs so far that were taken and changed nothing, for a newer version of theirs was there."""
         ...
 
 

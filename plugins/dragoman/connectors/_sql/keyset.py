@@ -45,6 +45,11 @@ class Keyset:
     overlap: float
     dialect: Dialect
 
+    @classmethod
+    def of(cls, cursor: Mapping[str, Any], dialect: Dialect) -> Keyset:
+        """The keyset of ``cursor:`` as the steps hand it over."""
+        return cls(str(cursor["column"]), str(cursor.get("id") or ""), float(cursor.get("overlap") or 0), dialect)
+
     @property
     def order(self) -> str:
         """ORDER BY of the read, over the source's columns: a bare name would mean what is selected, which is text."""

@@ -14,7 +14,10 @@ __all__ = ["Reference", "Table", "read_table"]
 
 @dataclass(frozen=True)
 class Reference:
-    """A foreign key: these columns must stand in those of another table."""
+    """A foreign key: these columns must stand in those of another table.
+
+    Of ``referenced_by`` the other way round: ``columns`` of ``table`` must stand in ``referenced`` of this one.
+    """
 
     columns: tuple[str, ...]
     table: str
@@ -32,6 +35,7 @@ class Table:
     checks: list[str] = field(default_factory=list)
     unique: list[tuple[str, ...]] = field(default_factory=list)
     references: list[Reference] = field(default_factory=list)
+    referenced_by: list[Reference] = field(default_factory=list)
     defaulted: frozenset[str] = frozenset()
 
     @property
@@ -74,6 +78,14 @@ def read_table(server: duckdb.DuckDBPyConnection, name: str) -> Table | None:
             table.references.append(Reference(tuple(names), quote_table(schema, other), tuple(referenced)))
         elif kind == "NOT NULL" and names[0] not in table.required:
             table.required.append(names[0])
+    for place, other, names, referenced in run(
+        server,
+        "SELECT schema_name, table_name, constraint_column_names, referenced_column_names FROM duckdb_constraints() "
+        "WHERE database_name = current_database() AND schema_name = ? AND referenced_table = ? "
+        "AND constraint_type = 'FOREIGN KEY' ORDER BY table_name, constraint_index",
+        here,
+    ):
+        table.referenced_by.append(Reference(tuple(names), quote_table(place, other), tuple(referenced)))
     for (expressions,) in run(
         server,
         "SELECT expressions FROM duckdb_indexes() WHERE database_name = current_database() AND schema_name = ? "

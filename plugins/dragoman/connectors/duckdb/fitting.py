@@ -70,15 +70,13 @@ def value_of(name: str, table: Table) -> str:
     return f"TRY_CAST(p.{quote(name)} AS {table.columns[name]})"
 
 
-def questions(outputs: Sequence[pa.Field], table: Table, key: Sequence[str]) -> list[Question]:
+def questions(outputs: Sequence[pa.Field], table: Table) -> list[Question]:
     """What to ask of each row ``p`` before it goes in; the outputs all have a column.
 
     Raises:
         FatalError: ``duckdb.type_mismatch``, for all columns at once.
     """
-    asked: list[Question] = [
-        (f"p.{quote(name)} IS NULL", "key.null", name, f"{name!r} is part of the key and is NULL") for name in key
-    ]
+    asked: list[Question] = []
     wrong, lines = [], []
     names = [field.name for field in outputs]
     for field in outputs:
@@ -108,7 +106,7 @@ def questions(outputs: Sequence[pa.Field], table: Table, key: Sequence[str]) -> 
     asked += [
         (f"p.{quote(name)} IS NULL", "duckdb.not_null", name, f"{name!r} is NULL and its column is NOT NULL")
         for name in table.required
-        if name in names and name not in key
+        if name in names
     ]
     for reference in table.references:
         if all(name in names for name in reference.columns):

@@ -22,8 +22,8 @@ _CHUNK_ROWS = 8192
 _LINE = re.compile(r"COPY .*?, line (\d+)")
 
 
-def copy_in(server: psycopg.Connection[Any], target: str, fits: Sequence[Fit], piece: pa.Table) -> None:
-    """COPY ``piece`` (fitted columns) into ``target`` (a quoted name).
+def copy_in(server: psycopg.Connection[Any], target: str, fits: Sequence[Fit], piece: pa.Table) -> int:
+    """COPY ``piece`` (fitted columns) into ``target`` (a quoted name); returns how many rows the server stored.
 
     Raises:
         psycopg.Error: as the server answered.
@@ -31,10 +31,11 @@ def copy_in(server: psycopg.Connection[Any], target: str, fits: Sequence[Fit], p
     names = quote_all(fit.name for fit in fits)
     if any(fit.as_text for fit in fits):
         command = f"COPY {target} ({names}) FROM STDIN WITH (FORMAT csv, ENCODING 'UTF8')"
-        with server.cursor().copy(command) as copy:
+        cursor = server.cursor()
+        with cursor.copy(command) as copy:
             for batch in piece.to_batches(max_chunksize=_CHUNK_ROWS):
                 copy.write(_csv(batch))
-        return
+        return cursor.rowcount
     encoders = {
         field.name: StringEncoderBuilder.new_with_output(field, Jsonb())
         if fit.jsonb
@@ -42,11 +43,13 @@ def copy_in(server: psycopg.Connection[Any], target: str, fits: Sequence[Fit], p
         for fit, field in zip(fits, piece.schema, strict=True)
     }
     encoder = pgpq.ArrowToPostgresBinaryEncoder.new_with_encoders(piece.schema, encoders)
-    with server.cursor().copy(f"COPY {target} ({names}) FROM STDIN WITH (FORMAT binary)") as copy:
+    cursor = server.cursor()
+    with cursor.copy(f"COPY {target} ({names}) FROM STDIN WITH (FORMAT binary)") as copy:
         copy.write(encoder.write_header())
         for batch in piece.to_batches(max_chunksize=_CHUNK_ROWS):
             copy.write(encoder.write_batch(batch))
         copy.write(encoder.finish())
+    return cursor.rowcount
 
 
 def line_of(error: psycopg.Error) -> int:

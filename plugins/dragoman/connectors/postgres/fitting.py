@@ -115,14 +115,8 @@ def plan(outputs: Sequence[pa.Field], table: Table) -> list[Fit]:
     return fits
 
 
-def fit_rows(table: pa.Table, fits: Sequence[Fit], key: Sequence[str]) -> Fitted:
-    """Convert a native table; rows with a value that would change, or with a NULL in the key, are refused."""
-    refused: dict[int, Refused] = {}
-    for name in key:
-        column = table.column(name)
-        if column.null_count:
-            for row in _rows(pc.is_null(column)):
-                refused.setdefault(row, Refused(row, "key.null", f"{name!r} is part of the key and is NULL", name))
+def fit_rows(table: pa.Table, fits: Sequence[Fit], refused: dict[int, Refused]) -> Fitted:
+    """Convert a native table; rows with a value that would change are refused, as those that are so already."""
     for fit in fits:
         column = table.column(fit.name)
         for check, state, words in fit.checks:

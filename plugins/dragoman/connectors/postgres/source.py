@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -10,20 +11,21 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 
 from dragoman.connectors._sql.identifiers import quote
+from dragoman.connectors._sql.incremental import Asked, check_finite, greatest
 from dragoman.connectors._sql.interval import Kind, ends_of
 from dragoman.connectors._sql.keyset import CHECK, KEEP, Keyset
-from dragoman.connectors._sql.nowhere import unplaced
 from dragoman.connectors._sql.seen import Seen
 from dragoman.connectors._sql.selection import chosen, origin_of, relation
+from dragoman.connectors._sql.source import SqlSource
 from dragoman.connectors.postgres.catalog import read_table
 from dragoman.connectors.postgres.session import connect, explain, run
 from dragoman.connectors.postgres.words import Described, describe
-from dragoman.core.batch import ReadBatch, ReadEnd
+from dragoman.core.batch import ReadBatch
 from dragoman.core.connection import Connection
-from dragoman.core.errors import FatalError
+from dragoman.core.errors import DragomanError, FatalError
 from dragoman.core.ports import ReadRequest
 
-__all__ = ["PostgresSource", "open_source"]
+__all__ = ["open_source"]
 
 _BATCH_BYTES = 32 * 1024 * 1024
 _SETTINGS = ("timezone = 'UTC'", "datestyle = 'ISO, YMD'", "bytea_output = 'hex'", "extra_float_digits = 1")
@@ -31,104 +33,72 @@ _MOMENTS = ("timestamp", "timestamptz")
 _NUMBERS = ("int2", "int4", "int8", "numeric", "float4", "float8")
 
 
-def open_source(connection: Connection, options: Mapping[str, Any]) -> PostgresSource:
+def open_source(connection: Connection, options: Mapping[str, Any]) -> SqlSource[psycopg.Connection[Any]]:
     """The source of the manifest's ``source:``; nothing is opened yet."""
-    return PostgresSource(connection, options)
+    return SqlSource(_Postgres(connection, options))
 
 
-class PostgresSource:
-    """A table or a query."""
+class _Postgres:
+    """See ``_sql/source.py``."""
+
+    error: type[Exception] = psycopg.Error
 
     def __init__(self, connection: Connection, options: Mapping[str, Any]) -> None:
         self._connection = connection
         self._options = options
-        self._relation = relation(options)
-        self._server: psycopg.Connection[Any] | None = None
+        self._from = relation(options)
+        self.origin = origin_of(options)
 
-    def freeze(self, request: ReadRequest) -> Mapping[str, Any] | None:
-        """The greatest position now; never one before the committed cursor."""
-        if not self._options.get("cursor"):
-            return None
-        server = self._begin()
-        try:
-            bound = self._greatest(server, self._keyset(describe(server, self._relation)), request)
-            run(server, "COMMIT")
-        except psycopg.Error as error:
-            raise explain(error, f"reading the bound of {origin_of(self._options)}") from error
-        return bound
+    def connect(self) -> psycopg.Connection[Any]:
+        return connect(self._connection)
 
-    def read(self, request: ReadRequest) -> Iterator[ReadBatch | ReadEnd]:
-        """Batches of ``request.batch_rows`` rows at most, then the end with the cursor to commit."""
-        server = self._begin()
-        try:
-            yield from self._read(server, request)
-            run(server, "COMMIT")
-        except psycopg.Error as error:
-            raise explain(error, f"reading {origin_of(self._options)}") from error
+    def begin(self, server: psycopg.Connection[Any]) -> None:
+        run(server, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        for setting in _SETTINGS:
+            run(server, f"SET LOCAL {setting}")
 
-    def close(self) -> None:
-        """Close the connection; a read that was left half way ends with it."""
-        if self._server is not None:
-            self._server.close()
+    def commit(self, server: psycopg.Connection[Any]) -> None:
+        run(server, "COMMIT")
 
-    def _begin(self) -> psycopg.Connection[Any]:
-        if self._server is None:
-            self._server = connect(self._connection)
-        server = self._server
-        try:
-            run(server, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            for setting in _SETTINGS:
-                run(server, f"SET LOCAL {setting}")
-        except psycopg.Error as error:
-            raise explain(error, "beginning to read") from error
-        return server
+    def explain(self, error: psycopg.Error, doing: str) -> DragomanError:
+        return explain(error, doing)
 
-    def _read(self, server: psycopg.Connection[Any], request: ReadRequest) -> Iterator[ReadBatch | ReadEnd]:
-        described = describe(server, self._relation)
-        by_name = {column.name: column for column in described}
-        columns = [by_name[name] for name in chosen("postgres", self._options, [one.name for one in described])]
-        select = ", ".join(column.expression for column in columns)
-        if not self._options.get("cursor"):
-            yield from self._batches(server, f"SELECT {select} FROM {self._relation}", columns, request, None)
-            yield ReadEnd()
-            return
-        keyset = self._keyset(described)
-        if request.interval:
-            kind = _kind(by_name[keyset.column].base)
-            inside = keyset.between(*ends_of(request.interval, kind, str(self._options.get("timezone") or "")))
-            text = f"SELECT {select} FROM {self._relation} WHERE {inside} ORDER BY {keyset.order}"
-            yield from self._batches(server, text, columns, request, None)
-            yield ReadEnd(nothing_new=True)
-            return
-        cursor = keyset.require(request.cursor)
-        if not self._always_placed(server, keyset):
-            nowhere = f"SELECT {select} FROM {self._relation} WHERE {keyset.unplaced()}"
-            for batch in self._batches(server, nowhere, columns, request, None):
-                yield unplaced(batch, keyset)
-        bound = request.bound or self._greatest(server, keyset, request)
-        if "value" not in bound:
-            yield ReadEnd(cursor=cursor, nothing_new=True)
-            return
-        seen = Seen(cursor.get("seen") or "" if cursor else "") if keyset.rereads else None
-        flag = f"{keyset.flag(cursor, bound)}, " if seen else ""
-        text = (
-            f"SELECT {flag}{select} FROM {self._relation} WHERE {keyset.window(cursor, bound)} ORDER BY {keyset.order}"
-        )
-        yield from self._batches(server, text, columns, request, seen)
-        yield ReadEnd(cursor=keyset.end(bound, seen), nothing_new=True)
+    def relation(self, server: psycopg.Connection[Any], request: ReadRequest) -> _Relation:
+        return _Relation(server, self._from, self._options, request.batch_rows)
 
-    def _batches(
-        self,
-        server: psycopg.Connection[Any],
-        select: str,
-        columns: list[Described],
-        request: ReadRequest,
-        seen: Seen | None,
-    ) -> Iterator[ReadBatch]:
+
+class _Relation:
+    """See ``_sql/incremental.py``."""
+
+    def __init__(self, server: psycopg.Connection[Any], source: str, options: Mapping[str, Any], most: int) -> None:
+        self._server = server
+        self._options = options
+        self._most = most
+        self._relation = source
+        described = describe(server, source)
+        self._described = {column.name: column for column in described}
+        names = chosen("postgres", options, [column.name for column in described])
+        self._columns = [self._described[name] for name in names]
+        cursor = options.get("cursor")
+        self.keyset = Keyset.of(cursor, _Dialect(self._described)) if cursor else None
+
+    @property
+    def always_placed(self) -> bool:
+        """Whether the table's own constraints say so."""
+        if self._options.get("query") or self.keyset is None:
+            return False
+        table = read_table(self._server, str(self._options["table"]))
+        names = [name for name in (self.keyset.column, self.keyset.id) if name]
+        return table is not None and not any(table.columns[name].nullable for name in names)
+
+    def batches(self, tail: str = "", flag: str = "", seen: Seen | None = None) -> Iterator[ReadBatch]:
         """COPY's CSV in pieces; the server sends one message per row, so a piece never cuts one."""
+        columns = self._columns
+        select = ", ".join([*([flag] if flag else []), *(column.expression for column in columns)])
+        text = f"SELECT {select} FROM {self._relation} {tail}"
         rows: list[bytes] = []
         size, first, dropped = 0, 1, 0
-        with server.cursor().copy(f"COPY ({select}) TO STDOUT WITH (FORMAT csv)") as copy:
+        with self._server.cursor().copy(f"COPY ({text}) TO STDOUT WITH (FORMAT csv)") as copy:
             while message := copy.read():
                 row = bytes(message)
                 if seen is not None:
@@ -138,7 +108,7 @@ class PostgresSource:
                         continue
                 rows.append(row)
                 size += len(row)
-                if len(rows) == request.batch_rows or size >= _BATCH_BYTES:
+                if len(rows) == self._most or size >= _BATCH_BYTES:
                     yield self._batch(rows, columns, first, dropped)
                     first, size, dropped = first + len(rows), 0, 0
                     rows = []
@@ -150,44 +120,18 @@ class PostgresSource:
         filtered = {"duplicate": dropped} if dropped else {}
         return ReadBatch(table, origin=origin_of(self._options), first=first, filtered=filtered)
 
-    def _keyset(self, described: list[Described]) -> Keyset:
-        chosen("postgres", self._options, [column.name for column in described])
-        cursor = self._options["cursor"]
-        dialect = _Dialect({column.name: column for column in described})
-        return Keyset(str(cursor["column"]), str(cursor.get("id") or ""), float(cursor.get("overlap") or 0), dialect)
+    def ends(self, keyset: Keyset, interval: tuple[str, str]) -> Sequence[Any]:
+        kind = _kind(self._described[keyset.column].base)
+        return ends_of(interval, kind, str(self._options.get("timezone") or ""))
 
-    def _always_placed(self, server: psycopg.Connection[Any], keyset: Keyset) -> bool:
-        """Whether the table's own constraints say that no row lacks a position."""
-        if self._options.get("query"):
-            return False
-        table = read_table(server, str(self._options["table"]))
-        names = [name for name in (keyset.column, keyset.id) if name]
-        return table is not None and not any(table.columns[name].nullable for name in names)
+    def bound(self, keyset: Keyset, request: ReadRequest) -> Mapping[str, Any]:
+        bound = greatest(Asked(partial(run, self._server), self._relation, _shown), keyset, request)
+        check_finite(keyset, bound)
+        return bound
 
-    def _greatest(self, server: psycopg.Connection[Any], keyset: Keyset, request: ReadRequest) -> Mapping[str, Any]:
-        position = ", ".join(f"{quote(name)}::text" for name in (keyset.column, keyset.id or keyset.column))
-        found = run(
-            server,
-            f"SELECT {position} FROM {self._relation} WHERE {keyset.placed()} ORDER BY {keyset.descending} LIMIT 1",
-        )
-        cursor = keyset.require(request.cursor)
-        if cursor is not None:
-            newer = run(
-                server,
-                f"SELECT 1 FROM {self._relation} WHERE {keyset.placed()} AND {keyset.after(cursor)} LIMIT 1",
-            )
-            if not newer:
-                return keyset.still(cursor)
-        if not found:
-            return {"empty": True}
-        value, last = found[0]
-        if value == "infinity":
-            raise FatalError(
-                "cursor.infinite",
-                f"the greatest {keyset.column!r} is infinity: no later row could ever be read",
-                next_step="read a query that leaves such rows out",
-            )
-        return {"value": value, "id": last if keyset.id else None}
+
+def _shown(name: str) -> str:
+    return f"{quote(name)}::text"
 
 
 class _Dialect:

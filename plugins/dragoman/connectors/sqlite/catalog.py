@@ -25,6 +25,11 @@ class Column:
     needed: bool
 
     @property
+    def takes_no_null(self) -> bool:
+        """Whether a map has to make it."""
+        return self.needed and not self.generated
+
+    @property
     def affinity(self) -> str:
         """By the five rules, in their order."""
         word = self.declared.upper()
@@ -45,6 +50,7 @@ class Table:
     quoted: str
     columns: dict[str, Column]
     keys: tuple[frozenset[str], ...]
+    is_view: bool
 
 
 def read_table(server: sqlite3.Connection, name: str) -> Table | None:
@@ -68,4 +74,7 @@ def read_table(server: sqlite3.Connection, name: str) -> Table | None:
         names = [row[0] for row in run(server, "SELECT name FROM pragma_index_info(?, ?)", (index, schema or "main"))]
         if not partial and None not in names:
             keys.append(frozenset(names))
-    return Table(name, quote_table(schema, table) if schema else quote(table), columns, tuple(keys))
+    catalogue = quote_table(schema or "main", "sqlite_master")
+    view = run(server, f"SELECT 1 FROM {catalogue} WHERE type = 'view' AND name = ? COLLATE NOCASE", (table,))
+    quoted = quote_table(schema, table) if schema else quote(table)
+    return Table(name, quoted, columns, tuple(keys), is_view=bool(view))
