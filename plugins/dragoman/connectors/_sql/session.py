@@ -78,9 +78,7 @@ class SqlSession(Generic[S]):
 
     def _opened(self) -> Loader:
         if self._loader is None:
-            raise FatalError(
-                f"{self._driver.system}.applied", f"run {self._request.run_id} is in {self._driver.table} already"
-            )
+            raise FatalError("sql.applied", f"run {self._request.run_id} is in {self._driver.table} already")
         return self._loader
 
     def _apply(self, batch_id: str, rows: pa.Table, how: Callable[[pa.Table], list[Refused]]) -> list[Refused]:

@@ -132,8 +132,8 @@ def _opened(server: duckdb.DuckDBPyConnection, request: DeliverRequest, name: st
         if not request.create or request.mode == "delete":
             raise FatalError(
                 "duckdb.no_table",
-                f"table {name} does not exist and " + ("create: is false" if not request.create else "mode is delete"),
-                next_step="create the table, or write create: true",
+                f"table {name} does not exist and is not made: create: is false, or the mode is delete",
+                next_step="create the table, or write create: true where rows are to be written",
             )
         lines = [f"{quote(field.name)} {column_type(type_of(field))}" for field in request.schema]
         if request.key:

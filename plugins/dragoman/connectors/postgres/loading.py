@@ -112,8 +112,8 @@ def _opened(server: psycopg.Connection[Any], request: DeliverRequest, name: str)
     if not request.create or request.mode == "delete":
         raise FatalError(
             "postgres.no_table",
-            f"table {name} does not exist and " + ("create: is false" if not request.create else "mode is delete"),
-            next_step="create the table, or write create: true",
+            f"table {name} does not exist and is not made: create: is false, or the mode is delete",
+            next_step="create the table, or write create: true where rows are to be written",
         )
     schema, short = split_table(name)
     run(server, create_table(quote_table(schema, short), list(request.schema), request.key))

@@ -117,8 +117,8 @@ def _opened(server: sqlite3.Connection, request: DeliverRequest, name: str) -> T
         if not request.create or request.mode == "delete":
             raise FatalError(
                 "sqlite.no_table",
-                f"table {name} does not exist and " + ("create: is false" if not request.create else "mode is delete"),
-                next_step="create the table, or write create: true",
+                f"table {name} does not exist and is not made: create: is false, or the mode is delete",
+                next_step="create the table, or write create: true where rows are to be written",
             )
         lines = [
             f"{quote(field.name)} {DECLARED[type_of(field).name]}" + (" NOT NULL" if field.name in request.key else "")
