@@ -10,12 +10,17 @@ import secrets
 import time
 from datetime import UTC, datetime
 
-__all__ = ["monotonic", "new_run_id", "now", "random_fraction", "sleep"]
+__all__ = ["moment_of", "monotonic", "new_run_id", "now", "random_fraction", "sleep"]
 
 
 def now() -> datetime:
     """The present moment, with UTC as its offset."""
     return datetime.now(UTC)
+
+
+def moment_of(seconds: float) -> datetime:
+    """A moment given in seconds since 1970, as databases tell it."""
+    return datetime.fromtimestamp(seconds, UTC)
 
 
 def monotonic() -> float:

@@ -8,7 +8,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["ConfigError", "DragomanError", "FatalError", "Problem", "RecordError", "RetriableError"]
+__all__ = [
+    "DOWN",
+    "THROTTLED",
+    "ConfigError",
+    "DragomanError",
+    "FatalError",
+    "Problem",
+    "RecordError",
+    "RetriableError",
+]
+
+DOWN, THROTTLED = "down", "throttled"
+"""What an error may say of the system at the other end of a connection, which the circuit breaker counts."""
 
 
 class DragomanError(Exception):
@@ -19,6 +31,8 @@ class DragomanError(Exception):
         self.code = code
         self.message = message
         self.next_step = next_step
+        self.connection = ""
+        """The connection at whose other end it happened, where that is known."""
 
     def __str__(self) -> str:
         """The sentence, the code and the next step, as a log shows them."""
@@ -69,12 +83,16 @@ class ConfigError(DragomanError):
 class RetriableError(DragomanError):
     """The world may be better later: Airflow retries the task, nothing is lost.
 
-    ``retry_after`` is in seconds where the peer named it.
+    ``retry_after`` is in seconds where the peer named it. ``outage``: ``DOWN`` where the peer as a whole cannot be
+    reached or does not work, ``THROTTLED`` where it wants fewer requests; empty for everything else, such as a lock.
     """
 
-    def __init__(self, code: str, message: str, *, next_step: str = "", retry_after: float | None = None) -> None:
+    def __init__(
+        self, code: str, message: str, *, next_step: str = "", retry_after: float | None = None, outage: str = ""
+    ) -> None:
         super().__init__(code, message, next_step=next_step)
         self.retry_after = retry_after
+        self.outage = outage
 
 
 class FatalError(DragomanError):

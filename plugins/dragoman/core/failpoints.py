@@ -32,6 +32,7 @@ FAILPOINTS: dict[str, Failpoint] = {
     point.name: point
     for point in (
         Failpoint("run.opened", "steps/work.py", "the run is in the ledger, its copy of the integration is stored"),
+        Failpoint("circuit.claimed", "steps/circuit.py", "one process alone may try a connection, and has not yet"),
         Failpoint("extract.batch.written", "stage/store.py", "a batch is written aside, not yet renamed"),
         Failpoint("extract.batch.renamed", "stage/store.py", "a batch has its name, the ledger does not know it"),
         Failpoint("extract.batch.recorded", "steps/extract.py", "a batch is in the ledger"),

@@ -6,6 +6,7 @@ can change nothing any more.
 
 from __future__ import annotations
 
+from dragoman.ledger.breakers import Breakers
 from dragoman.ledger.database import Database
 from dragoman.ledger.decisions import Decisions
 from dragoman.ledger.history import History
@@ -15,13 +16,14 @@ from dragoman.ledger.notices import Notices
 from dragoman.ledger.positions import Positions
 from dragoman.ledger.reject_index import RejectIndex
 from dragoman.ledger.retention import Retention
-from dragoman.ledger.rows import AuditRow, BatchRow, GoodCopy, NodeRow, NoticeRow, RejectRow, Run
+from dragoman.ledger.rows import AuditRow, BatchRow, CircuitRow, GoodCopy, NodeRow, NoticeRow, RejectRow, Run
 from dragoman.ledger.runs import Runs
 from dragoman.ledger.schema import prepare_schema
 
 __all__ = [
     "AuditRow",
     "BatchRow",
+    "CircuitRow",
     "GoodCopy",
     "Lease",
     "Ledger",
@@ -33,7 +35,7 @@ __all__ = [
 ]
 
 
-class Ledger(Leases, Runs, Decisions, Nodes, Positions, History, Notices, RejectIndex, Retention):
+class Ledger(Leases, Runs, Decisions, Nodes, Positions, History, Notices, Breakers, RejectIndex, Retention):
     """An open ledger; its methods may be called from several threads."""
 
     def close(self) -> None:

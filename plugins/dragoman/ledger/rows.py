@@ -15,6 +15,7 @@ __all__ = [
     "UNFINISHED",
     "AuditRow",
     "BatchRow",
+    "CircuitRow",
     "CursorRow",
     "GoodCopy",
     "NodeRow",
@@ -156,6 +157,31 @@ class GoodCopy:
     digest: str
     files: Mapping[str, bytes] = field(repr=False)
     saved_at: datetime
+
+
+@dataclass(frozen=True)
+class CircuitRow:
+    """The circuit breaker of one connection.
+
+    ``state``: ``closed`` (runs use it), ``open`` (they fail fast until ``until``) or ``half_open`` (one run tries it,
+    and has until ``until`` to say how that went). ``since`` is when it opened first, None while it is closed.
+    """
+
+    connection: str
+    state: str
+    failures: int
+    """Failures in a row, over all integrations."""
+    throttled: int
+    """The same for refusals because of too many requests."""
+    openings: int
+    """How often it has opened since it was closed last."""
+    code: str
+    error: str
+    probe: str
+    until: float
+    """Seconds since 1970 by the database's clock."""
+    since: datetime | None
+    changed_at: datetime
 
 
 @dataclass(frozen=True)

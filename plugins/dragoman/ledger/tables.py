@@ -254,10 +254,13 @@ breaker = Table(
     Column("connection", String(250), primary_key=True),
     Column("state", String(16), nullable=False),
     Column("failures", Integer, nullable=False),
+    Column("throttled", Integer, nullable=False),
+    Column("openings", Integer, nullable=False),
     Column("code", String(64), nullable=False),
     Column("error", Text, nullable=False),
     Column("probe", String(64), nullable=False),
     Column("until", Float, nullable=False),
+    Column("since", Moment),
     Column("changed_at", Moment, nullable=False),
 )
 """The circuit breaker of each connection; ``until`` is by the database's clock."""

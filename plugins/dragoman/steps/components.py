@@ -1,14 +1,14 @@
 """Opens the connectors that a flow names: their module, their connection, their checked options.
 
 A connector builds itself from its own configuration (``open_source``, ``open_destination``); nothing here knows one
-by name.
+by name. Where the connections are those of a workplace, each one's circuit breaker is asked before it is opened.
 """
 
 from __future__ import annotations
 
 import importlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 from dragoman.core.capability import DestinationCan, SourceCan
@@ -17,6 +17,7 @@ from dragoman.core.errors import ConfigError
 from dragoman.core.flow import DeliverySpec, SourceSpec, StreamSpec
 from dragoman.core.ports import FileDestination, FileSource, RecordDestination, RecordSource
 from dragoman.core.registry import manifests
+from dragoman.steps.circuit import WatchedConnections
 
 __all__ = ["destination_can", "opened_destination", "opened_source", "source_can"]
 
@@ -54,11 +55,12 @@ def opened_source(
             "param": cursor.param,
         }
     connection = _resolve(source.connector, source.connection, connections)
-    opened = _module(source.connector, "source").open_source(connection, options)
-    try:
-        yield opened
-    finally:
-        opened.close()
+    with _in_use(source.connector, source.connection, connections):
+        opened = _module(source.connector, "source").open_source(connection, options)
+        try:
+            yield opened
+        finally:
+            opened.close()
 
 
 @contextmanager
@@ -67,11 +69,16 @@ def opened_destination(
 ) -> Iterator[RecordDestination | FileDestination]:
     """The destination of one delivery, closed on the way out."""
     connection = _resolve(delivery.connector, delivery.connection, connections)
-    opened = _module(delivery.connector, "destination").open_destination(connection, dict(delivery.options))
-    try:
-        yield opened
-    finally:
-        opened.close()
+    with _in_use(delivery.connector, delivery.connection, connections):
+        opened = _module(delivery.connector, "destination").open_destination(connection, dict(delivery.options))
+        try:
+            yield opened
+        finally:
+            opened.close()
+
+
+def _in_use(connector: str, conn_id: str, connections: ConnectionStore) -> AbstractContextManager[None]:
+    return connections.in_use(conn_id, connector) if isinstance(connections, WatchedConnections) else nullcontext()
 
 
 def _module(connector: str, role: str) -> Any:

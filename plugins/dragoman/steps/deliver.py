@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -131,17 +131,18 @@ class _Delivery:
         self.counts: Counter[str] = Counter({"in": 0, "delivered": 0, "rejected": 0, "in_doubt": 0})
         self.session: DeliverySession | None = None
         self.applied = False
+        self._opened = ExitStack()
 
     def run(self, live: Iterable[StagedBatch] | None) -> None:
-        with opened_destination(self.spec, self.work.place.connections) as destination:
+        with self._opened:
             try:
-                self._send(destination, live)
+                self._send(live)
                 self._commit()
             finally:
                 if self.session is not None:
                     self.session.close()
 
-    def _send(self, destination: RecordDestination | FileDestination, live: Iterable[StagedBatch] | None) -> None:
+    def _send(self, live: Iterable[StagedBatch] | None) -> None:
         work, node = self.work, self.spec.node
         with _made(work, self.spec.input, live) as (batches, chain):
             for made in batches:
@@ -150,7 +151,7 @@ class _Delivery:
                 outputs = made.shares[node]
                 self.counts["in"] += outputs.num_rows
                 if outputs.num_rows:
-                    session = self._open(destination, chain().schema)
+                    session = self._open(chain().schema)
                     if not self.applied:
                         self._write(session, made, outputs)
                 failpoint("deliver.batch.sent")
@@ -159,12 +160,14 @@ class _Delivery:
                     self._hold(rejects)
                 work.place.progress("deliver", self.counts["in"])
             if self.session is None and self.spec.mode == "replace" and not self._nothing_new():
-                self._open(destination, chain().schema)
+                self._open(chain().schema)
 
-    def _open(self, destination: RecordDestination | FileDestination, schema: pa.Schema) -> DeliverySession:
+    def _open(self, schema: pa.Schema) -> DeliverySession:
+        """The session; the destination is opened where there is something for it, and not before."""
         if self.session is not None:
             return self.session
         work, spec = self.work, self.spec
+        destination = self._opened.enter_context(opened_destination(spec, work.place.connections))
         files = destination_can(spec).files
         request = DeliverRequest(
             integration=work.flow.integration,

@@ -13,6 +13,7 @@ from dragoman.core.errors import ConfigError
 from dragoman.core.home import dragoman_home
 from dragoman.ledger.ledger import Ledger, open_ledger
 from dragoman.stage.store import Stage
+from dragoman.steps.circuit import WatchedConnections
 
 __all__ = ["LEDGER_CONNECTION", "Workplace", "ledger_url_of", "open_workplace"]
 
@@ -33,6 +34,11 @@ class Workplace:
     actor: str
     patience: float = 0.0
     progress: Callable[[str, int], None] = field(default=lambda _phase, _records: None)
+
+    def __post_init__(self) -> None:
+        """Each connection has its circuit breaker in the ledger."""
+        if not isinstance(self.connections, WatchedConnections):
+            self.connections = WatchedConnections(self.connections, self.ledger)
 
     def close(self) -> None:
         """Give the ledger's connections back."""

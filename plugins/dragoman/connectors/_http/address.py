@@ -12,7 +12,7 @@ import ipaddress
 import re
 import socket
 
-from dragoman.core.errors import FatalError, RetriableError
+from dragoman.core.errors import DOWN, FatalError, RetriableError
 
 __all__ = ["refusal", "resolve"]
 
@@ -44,6 +44,7 @@ def resolve(host: str, port: int, *, allow_private: bool) -> list[str]:
             "http.name",
             f"the name {host!r} has no address now: {error}",
             next_step="look at the connection's host and at the name server of this machine",
+            outage=DOWN,
         ) from error
     addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
     for address in addresses if not allow_private else ():

@@ -20,7 +20,7 @@ from dragoman.connectors._http.network import Deadline, GuardedNetwork
 from dragoman.connectors._http.statuses import error_of
 from dragoman.connectors._http.waiting import MAX_HANDED_ON, Patience, asked_wait
 from dragoman.core import clock
-from dragoman.core.errors import FatalError, RetriableError
+from dragoman.core.errors import DOWN, FatalError, RetriableError
 
 __all__ = ["Answer", "Client"]
 
@@ -75,6 +75,7 @@ class Client:
                         f"{error.message}, after {tries}",
                         next_step=error.next_step,
                         retry_after=handed_on,
+                        outage=error.outage,
                     ) from error
                 clock.sleep(wait)
 
@@ -197,17 +198,20 @@ class Client:
                 "http.timeout",
                 f"{here.shown} did not answer in full within {self._timeout:g} s ({said})",
                 next_step="write a longer timeout, or ask for smaller pages (paging.size)",
+                outage=DOWN,
             )
         if isinstance(error, httpcore.ProtocolError):
             return RetriableError(
                 "http.truncated",
                 f"{here.shown} did not send a whole answer: {said}",
                 next_step="nothing of it was taken over; if it stays so, look at the server or a proxy before it",
+                outage=DOWN,
             )
         return RetriableError(
             "http.unreachable",
             f"{here.authority} cannot be reached: {said}",
             next_step="look at the connection's host and port, and whether the server is up",
+            outage=DOWN,
         )
 
 

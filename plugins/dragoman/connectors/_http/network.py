@@ -13,7 +13,7 @@ import httpcore
 
 from dragoman.connectors._http.address import resolve
 from dragoman.core import clock
-from dragoman.core.errors import RetriableError
+from dragoman.core.errors import DOWN, RetriableError
 
 __all__ = ["Deadline", "GuardedNetwork"]
 
@@ -63,7 +63,7 @@ class GuardedNetwork(httpcore.NetworkBackend):
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 refused = error
         if refused is None:
-            raise RetriableError("http.name", f"the name {host!r} has no address now")
+            raise RetriableError("http.name", f"the name {host!r} has no address now", outage=DOWN)
         raise refused
 
     def connect_unix_socket(

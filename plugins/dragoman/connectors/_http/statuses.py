@@ -5,7 +5,7 @@ Source: RFC 9110, 15; RFC 8470 (425), RFC 6585 (429).
 
 from __future__ import annotations
 
-from dragoman.core.errors import FatalError, RetriableError
+from dragoman.core.errors import DOWN, THROTTLED, FatalError, RetriableError
 
 __all__ = ["error_of"]
 
@@ -28,9 +28,10 @@ def error_of(status: int, place: str, said: str, asked: float | None) -> FatalEr
             told,
             next_step="let the integration run less often, or ask for larger pages",
             retry_after=asked,
+            outage=THROTTLED,
         )
     if status in _PASSING or status > 504:
-        return RetriableError("http.unavailable", told, next_step="look at the server", retry_after=asked)
+        return RetriableError("http.unavailable", told, next_step="look at the server", retry_after=asked, outage=DOWN)
     if status in {401, 403}:
         return FatalError(
             "http.denied", told, next_step="look at the connection's login, token or api_key, and at its rights"

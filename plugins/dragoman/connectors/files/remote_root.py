@@ -8,7 +8,7 @@ from typing import Any, BinaryIO, TypeVar, cast
 
 from dragoman.connectors.files.root import Stat, has_pattern, safe_path
 from dragoman.core.connection import Connection
-from dragoman.core.errors import ConfigError, FatalError, RetriableError
+from dragoman.core.errors import DOWN, ConfigError, FatalError, RetriableError
 from dragoman.core.failpoints import failpoint
 
 __all__ = ["RemoteDraft", "RemoteRoot", "open_remote"]
@@ -153,7 +153,9 @@ class RemoteRoot:
                 "files.unreadable", f"{self.name} refuses: {error}", next_step="check the connection's user and rights"
             ) from error
         except OSError as error:
-            raise RetriableError("files.unreachable", f"{self.name} does not answer as it should: {error}") from error
+            raise RetriableError(
+                "files.unreachable", f"{self.name} does not answer as it should: {error}", outage=DOWN
+            ) from error
 
 
 class RemoteDraft:

@@ -13,7 +13,7 @@ from dragoman.connectors.postgres.loading import PostgresLoader
 from dragoman.connectors.postgres.proof import ProofPlace
 from dragoman.connectors.postgres.session import connect, explain, run
 from dragoman.core.connection import Connection
-from dragoman.core.errors import DragomanError, RetriableError
+from dragoman.core.errors import DOWN, DragomanError, RetriableError
 from dragoman.core.ports import DeliverRequest
 
 __all__ = ["open_destination"]
@@ -75,5 +75,6 @@ class _Postgres:
                 raise RetriableError(
                     "postgres.commit_unknown",
                     "the connection broke while the server was committing; whether it has is read at the next try",
+                    outage=DOWN,
                 ) from error
             raise explain(error, "committing the delivery") from error

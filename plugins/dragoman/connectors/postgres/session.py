@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 
 from dragoman.core.connection import Connection
-from dragoman.core.errors import DragomanError, FatalError, RetriableError
+from dragoman.core.errors import DOWN, DragomanError, FatalError, RetriableError
 
 __all__ = ["connect", "explain", "run"]
 
@@ -30,8 +30,10 @@ _PASSED_ON = (
     "passfile",
     "connect_timeout",
 )
-_MAY_PASS = ("08", "53", "57")
-_MAY_PASS_STATES = ("40001", "40P01", "55P03", "55006", "25P03", "2BP01")
+_DOWN = ("08", "57P01", "57P02", "57P03", "53300")
+"""The connection broke, the server is shut down or starting, or it has no connection left: others will fail too."""
+_MAY_PASS = (*_DOWN, "53", "40001", "40P01", "55P03", "55006", "57014", "57P05", "25P03")
+"""Besides: no memory or disk, a conflict with another transaction, a lock, a time limit of the server."""
 _HOPELESS = ("authentication failed", "no pg_hba.conf entry", "does not exist", "no password supplied", "invalid port")
 
 
@@ -70,7 +72,9 @@ def connect(connection: Connection, *, name: str = "dragoman") -> psycopg.Connec
                 f"connection {connection.conn_id!r}: {said}",
                 next_step="correct the login, password, host or database of the connection",
             ) from error
-        raise RetriableError("postgres.unreachable", f"connection {connection.conn_id!r}: {said}") from error
+        raise RetriableError(
+            "postgres.unreachable", f"connection {connection.conn_id!r}: {said}", outage=DOWN
+        ) from error
 
 
 def run(server: psycopg.Connection[Any], text: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
@@ -83,8 +87,9 @@ def explain(error: psycopg.Error, doing: str) -> DragomanError:
     """The error of this package for what the server (or the lack of it) said while ``doing`` something."""
     state = error.sqlstate or ""
     text = f"{doing}: {_sentence(error)}"
-    if not state or state.startswith(_MAY_PASS) or state in _MAY_PASS_STATES:
-        return RetriableError(f"postgres.{state or 'connection'}", text)
+    if not state or state.startswith(_MAY_PASS):
+        outage = DOWN if not state or state.startswith(_DOWN) else ""
+        return RetriableError(f"postgres.{state or 'connection'}", text, outage=outage)
     if state == "42501":
         return FatalError("postgres.permission", text, next_step="grant the role of the connection what it lacks")
     if state in {"42P01", "3F000"}:

@@ -169,10 +169,13 @@ def upgrade() -> None:
         sa.Column("connection", sa.String(250), primary_key=True),
         sa.Column("state", sa.String(16), nullable=False),
         sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("throttled", sa.Integer(), nullable=False),
+        sa.Column("openings", sa.Integer(), nullable=False),
         sa.Column("code", sa.String(64), nullable=False),
         sa.Column("error", sa.Text(), nullable=False),
         sa.Column("probe", sa.String(64), nullable=False),
         sa.Column("until", sa.Float(), nullable=False),
+        sa.Column("since", sa.DateTime(timezone=True)),
         sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
     )
 
