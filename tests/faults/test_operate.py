@@ -98,11 +98,12 @@ def test_the_page_has_the_sections_that_are_tried_here() -> None:
         "A red run",
         "A held run",
         "A stuck lease",
+        "A connection that is down",
         "A full disk",
         "Read again, or from elsewhere",
         "In doubt",
     ]
-    assert [len(blocks(title)) for title in titles] == [3, 4, 2, 2, 2, 0]
+    assert [len(blocks(title)) for title in titles] == [3, 4, 2, 2, 2, 2, 0]
 
 
 def test_a_red_run(site: Site) -> None:
@@ -135,6 +136,22 @@ def test_a_held_run(site: Site, decision: int, delivered: list[int]) -> None:
     assert site.delivered() == delivered
     site.write(CSV, CHECKED, TO_LITE)
     assert site.run("run", "orders").returncode == 0
+
+
+def test_a_connection_that_is_down(site: Site, postgres: str) -> None:
+    look, again = blocks("A connection that is down")
+    site.more["DRAGOMAN_BREAKER"] = "failures=1"
+    site.connections["dwh"] = "postgresql://127.0.0.1:1/none"
+    site.write(CSV, CHECKED, "deliver: {connector: postgres, connection: dwh, table: public.orders, mode: append}")
+    site.send("1,one")
+    for code in ("postgres.unreachable", "connection.circuit_open"):
+        assert code in site.run("run", "orders", **site.more).stderr
+    shown = site.shell(look)
+    assert "dwh" in shown
+    assert "open" in shown
+    site.connections["dwh"] = postgres
+    assert "closed" in site.shell(again)
+    assert site.run("run", "orders", **site.more).returncode == 0
 
 
 def test_a_stuck_lease(site: Site) -> None:

@@ -30,6 +30,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "cursor": ("dragoman.cli.cursor", "show, set or reset where the next run of an integration begins to read"),
     "access": ("dragoman.cli.access", "bring the rights of access: into Airflow"),
     "connectors": ("dragoman.cli.connectors", "list connectors, show one, test a connection"),
+    "connections": ("dragoman.cli.circuits", "list connections that have failed, reset a circuit breaker"),
     "purge": ("dragoman.cli.purge", "remove what policy.retention no longer keeps"),
     "failpoints": ("dragoman.cli.failpoints", "list the named places where a test may kill the program"),
 }

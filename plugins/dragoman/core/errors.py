@@ -19,7 +19,8 @@ __all__ = [
     "RetriableError",
 ]
 
-DOWN, THROTTLED = "down", "throttled"
+DOWN = "down"
+THROTTLED = "throttled"
 """What an error may say of the system at the other end of a connection, which the circuit breaker counts."""
 
 

@@ -7,7 +7,7 @@ from dragoman.core import clock
 __all__ = ["BUDGET", "MAX_HANDED_ON", "TRIES", "Patience"]
 
 BUDGET = 120.0
-"""Seconds that one request may wait between its tries; then the task is given back and tried again later."""
+"""Seconds in which one request may be begun again; then the task is given back and tried again later."""
 
 MAX_HANDED_ON = 3600.0
 """The longest wait in seconds that is handed on to whoever tries the task again."""
@@ -21,6 +21,7 @@ class Patience:
 
     def __init__(self) -> None:
         self.tries = 0
+        self._begun = clock.monotonic()
         self._waited = 0.0
 
     def next_wait(self, asked: float | None) -> float | None:
@@ -31,7 +32,8 @@ class Patience:
         wait = min(_LONGEST, _FIRST * 2.0**self.tries) * clock.random_fraction()
         self.tries += 1
         wait = max(wait, asked or 0.0)
-        if self.tries >= TRIES or self._waited + wait > BUDGET:
+        spent = max(self._waited, clock.monotonic() - self._begun)  # requests that time out use it up too
+        if self.tries >= TRIES or spent + wait > BUDGET:
             return None
         self._waited += wait
         return wait

@@ -20,13 +20,19 @@ from dragoman.ledger import tables
 from dragoman.ledger.part import Part, packed
 from dragoman.ledger.rows import NoticeRow
 
-__all__ = ["CLAIM_SECONDS", "KEPT_DAYS", "Notices", "noted_late"]
+__all__ = ["CLAIM_SECONDS", "CONNECTION", "KEPT_DAYS", "WAITING", "Notices", "noted_late"]
 
 CLAIM_SECONDS = 600.0
 """Whoever began to send and has not said how it ended for so long is taken for dead."""
 
 KEPT_DAYS = 3.0
 """News that could not be told for so long is none any more."""
+
+CONNECTION = "connection "
+"""What an incident of a connection stands under, in the place of an integration (whose id holds no blank)."""
+
+WAITING = "waiting"
+"""The state of a notice that is not due yet."""
 
 _FACT = ""
 _TABLE = tables.notice
@@ -79,9 +85,33 @@ class Notices(Part):
             .limit(limit)
         )
         if integration is not None:
-            query = query.where(_TABLE.c.integration == integration)
+            of_connections = _TABLE.c.integration.startswith(CONNECTION)
+            query = query.where(sa.or_(_TABLE.c.integration == integration, of_connections))
         with self._db.read() as connection:
             return [_of(row) for row in connection.execute(query)]
+
+    def open_incidents(self) -> list[tuple[str, str]]:
+        """Connection and subject of each incident that is not over."""
+        query = sa.select(_TABLE.c.integration, _TABLE.c.subject).where(
+            _TABLE.c.integration.startswith(CONNECTION), _TABLE.c.target == _FACT, _TABLE.c.state == "open"
+        )
+        with self._db.read() as connection:
+            found = connection.execute(query.order_by(_TABLE.c.noted_at)).all()
+        return [(str(row.integration).removeprefix(CONNECTION), str(row.subject)) for row in found]
+
+    def end_incident(self, name: str, subject: str, at: str) -> bool:
+        """An incident is over: what was kept to be told then may be sent; True for the one caller who ends it."""
+        here = (_TABLE.c.integration == CONNECTION + name, _TABLE.c.subject == subject)
+        now = clock.now()
+        with self._db.write() as connection:
+            over = _TABLE.update().where(*here, _TABLE.c.target == _FACT, _TABLE.c.state == "open")
+            if not connection.execute(over.values(state="over", changed_at=now)).rowcount:
+                return False
+            for row in connection.execute(sa.select(_TABLE).where(*here, _TABLE.c.state == WAITING)).all():
+                message = packed(json.loads(row.message) | {"at": at})
+                values = {"state": "untold", "message": message, "noted_at": now, "changed_at": now}
+                connection.execute(_TABLE.update().where(*_is(_of(row))).values(values))
+            return True
 
     def claim(self, notice: NoticeRow) -> bool:
         """Take a notice in hand before it is sent; False if somebody else has it, or it was told."""

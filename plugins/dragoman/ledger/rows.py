@@ -198,6 +198,6 @@ class NoticeRow:
     receiver: Mapping[str, Any]
     message: Mapping[str, Any]
     state: str = "untold"
-    """``untold``, ``claimed`` (somebody is sending it) or ``told``."""
+    """``untold``, ``claimed`` (somebody is sending it) or ``told``; ``waiting``: not due yet."""
     tries: int = 0
     error: str = ""

@@ -1,8 +1,9 @@
 """Who is told of what: each kind once per run and receiver, and nothing forgotten that could not be sent.
 
 The kinds: *red* (one of failed, held, in_doubt), *late*, *rejects* (of a green run), *recovered* (the first green run
-after a red one). What is to be told is written into the ledger first (``note_…``), then sent (``tell_again``); what
-could not be sent is tried again by the integration's next callback and by housekeeping.
+after a red one). What fails because a connection's circuit is open is one incident of it (``incidents.py``). What is to
+be told is written into the ledger first (``note_…``), then sent (``tell_again``); what could not be sent is tried again
+by the integration's next callback and by housekeeping.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from dragoman.core import clock
 from dragoman.core.errors import ConfigError, DragomanError
 from dragoman.ledger.ledger import Ledger
 from dragoman.ledger.rows import NoticeRow
+from dragoman.orchestration.incidents import end_incidents, note_incident, open_circuit_of
 from dragoman.orchestration.news import GREEN, Happening, event_of, find_run, message_of
 from dragoman.orchestration.notifiers import MailNotifier, Message, WebhookNotifier
 
@@ -33,6 +35,10 @@ _PATIENCE = 12.0
 def note_failure(ledger: Ledger, seen: Happening, alerts: Sequence[Alert]) -> None:
     """A task has failed for good: failed, held or in doubt, whichever the ledger says."""
     run = find_run(ledger, seen)
+    circuit = open_circuit_of(ledger, run, seen)
+    if circuit is not None:
+        note_incident(ledger, circuit, seen, alerts, _notices)
+        return
     event = event_of(run)
     if event not in {"failed", "held", "in_doubt"}:
         event = "failed"  # the run is green in the ledger, and its task died after that
@@ -72,6 +78,7 @@ def tell_again(ledger: Ledger, integration: str | None = None) -> int:
 
     A receiver that fails once is left alone for the rest of this call.
     """
+    end_incidents(ledger)
     until = clock.monotonic() + _PATIENCE
     silent: set[str] = set()
     told = 0

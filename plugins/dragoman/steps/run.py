@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import Any
 
+from dragoman.core.errors import RetriableError
 from dragoman.core.fieldtype import words_of
 from dragoman.core.flow import Flow, SourceSpec, StreamSpec
 from dragoman.steps.backfill import Backfill
@@ -85,7 +86,14 @@ def _stream_through(work: Work, source: SourceSpec, stream: StreamSpec) -> None:
         for _batch in batches:
             continue
         return
-    deliver_node(work, work.flow.deliveries[0], live=_rest(first, batches))
+    try:
+        deliver_node(work, work.flow.deliveries[0], live=_rest(first, batches))
+    except BehindError:
+        raise
+    except RetriableError:
+        for _batch in batches:  # the next try then delivers from the stage, and nobody asks the source again
+            continue
+        raise
 
 
 def _rest(first: StagedBatch, batches: Iterator[StagedBatch]) -> Iterator[StagedBatch]:

@@ -86,6 +86,10 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
 
     def _facts(self) -> list[tuple[str, str]]:
         figures = ", ".join(f"{name.replace('_', ' ')} {self.figures.get(name, 0):,}" for name in FIGURES)
+        if self.integration.startswith("connection "):  # an incident of a connection, and of no run of its own
+            found = [("Connection", self.integration.removeprefix("connection ")), ("Circuit", self.state)]
+            found += [("Reason", self.reason), ("Next step", self.next_step), ("At", self.at)]
+            return [(name, value) for name, value in found if value]
         run = self.run_id + (f" ({self.state})" if self.state else "") if self.run_id else "none was opened"
         found = [
             ("Integration", self.integration),
