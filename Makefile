@@ -44,8 +44,8 @@ unit: setup ## Only the unit tests (budget 60 s)
 contract: setup ## Only the contract tests: connectors against real systems
 	@$(BIN)/python -m scripts.suites contract
 
-faults: setup ## Only the tests that kill, break and starve the program
-	@$(BIN)/python -m scripts.suites faults
+faults: setup ## The whole fault matrix: every destination, every failpoint, every peer fault (within an hour)
+	@$(BIN)/python -m scripts.suites matrix
 
 airflow: setup ## Only the tests inside Airflow (budget 240 s)
 	@$(BIN)/python -m scripts.suites airflow
