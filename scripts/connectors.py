@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from dragoman.core.manifest import DestinationRole, Manifest, Option, SourceRole
+from dragoman.core.option_terms import told
 from dragoman.core.registry import formats, manifests
 
 GENERATED = "Written by `make docs` from the manifest; not to be edited.\n"
@@ -57,9 +58,16 @@ def _connector(one: Manifest) -> str:
         parts.append(_table(["field", "required", "stands in", "meaning"], rows))
     for title, role in (("As a source", one.source), ("As a destination", one.destination)):
         if role:
-            parts += [f"## {title}\n", f"Promise: {role.guarantee}\n", _can(role), _options(role.options)]
+            parts += [f"## {title}\n", f"Promise: {role.guarantee}\n", *_cases(role)]
+            parts += [_can(role), _options(role.options)]
             parts += [f"One of {', '.join(f'`{name}`' for name in group)} is needed.\n" for group in role.one_of]
     return "\n".join(parts)
+
+
+def _cases(role: SourceRole | DestinationRole) -> list[str]:
+    """What is promised instead, with some options; the first that holds counts."""
+    lines = "".join(f"- {told(case.given)}: {case.says}\n" for case in role.guarantees)
+    return ["What is promised instead, the first line that fits:\n", lines] if lines else []
 
 
 def _can(role: SourceRole | DestinationRole) -> str:

@@ -11,6 +11,7 @@ import msgspec
 from dragoman.cli.output import emit, emit_json, table
 from dragoman.core.errors import ConfigError
 from dragoman.core.manifest import DestinationRole, Manifest, Option, SourceRole
+from dragoman.core.option_terms import told
 from dragoman.core.registry import manifests
 from dragoman.language.words import nearest
 
@@ -78,6 +79,8 @@ def _show(manifest: Manifest, *, as_json: bool) -> int:
 
 def _show_role(title: str, role: SourceRole | DestinationRole) -> None:
     emit(f"\n{title}: {role.guarantee}")
+    for case in role.guarantees:
+        emit(f"  {told(case.given)}: {case.says}")
     can = msgspec.to_builtins(role.can)
     emit("  can: " + ", ".join(f"{name} {_said(value)}" for name, value in can.items()))
     for name, option in role.options.items():

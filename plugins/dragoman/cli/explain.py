@@ -8,8 +8,9 @@ from typing import Any
 import msgspec
 
 from dragoman.cli.output import emit, emit_json
-from dragoman.core.flow import DeliverySpec, Flow
+from dragoman.core.flow import DeliverySpec, Flow, StreamSpec
 from dragoman.core.home import integrations_folder
+from dragoman.core.option_terms import guarantee_of
 from dragoman.core.registry import manifests
 from dragoman.core.task_graph import tasks_of
 from dragoman.language import find_flow
@@ -52,7 +53,7 @@ def explain(flow: Flow) -> dict[str, Any]:
                 "format": msgspec.to_builtins(stream.format),
                 "cursor": msgspec.to_builtins(stream.cursor),
                 "lookup_only": stream.lookup_only,
-                "guarantee": _source_guarantee(source.connector),
+                "guarantee": _source_guarantee(source.connector, stream),
             }
             for source in flow.sources
             for stream in source.streams
@@ -72,9 +73,9 @@ def _schedule(flow: Flow) -> str:
     return "after " + ", ".join(flow.after) if flow.after else "by hand"
 
 
-def _source_guarantee(connector: str) -> str:
+def _source_guarantee(connector: str, stream: StreamSpec) -> str:
     role = manifests()[connector].source
-    return role.guarantee if role else ""
+    return guarantee_of(role, stream.options) if role else ""
 
 
 def _delivery(spec: DeliverySpec) -> dict[str, Any]:
@@ -89,7 +90,7 @@ def _delivery(spec: DeliverySpec) -> dict[str, Any]:
         "when": "else" if spec.otherwise else spec.when,
         "options": spec.options,
         "format": msgspec.to_builtins(spec.format),
-        "guarantee": role.guarantee if role else "",
+        "guarantee": guarantee_of(role, spec.options, spec.mode) if role else "",
     }
 
 

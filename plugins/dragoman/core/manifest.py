@@ -15,6 +15,7 @@ from dragoman.core.capability import DestinationCan, SourceCan
 __all__ = [
     "OPTION_TYPES",
     "SUPPORT_LEVELS",
+    "Case",
     "ConnectionInfo",
     "DestinationRole",
     "FormatInfo",
@@ -83,22 +84,38 @@ class ConnectionInfo(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     fields: dict[str, ConnectionField] = {}
 
 
+class Case(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What holds where options are written in some way. ``given``: terms (``option_terms.py``) that all are true.
+
+    In ``guarantees``: ``says`` takes the place of the role's guarantee. In ``wrong``: ``says`` is what is found, and
+    ``expected`` what to write instead; the place of the first term is told.
+    """
+
+    given: tuple[str, ...]
+    says: str
+    expected: str = ""
+
+
 class SourceRole(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The reading side: what it can do, what it promises, its options; of each group in ``one_of`` just one is set."""
 
     guarantee: str
+    guarantees: tuple[Case, ...] = ()
     can: SourceCan = SourceCan()
     options: dict[str, Option] = {}
     one_of: tuple[tuple[str, ...], ...] = ()
+    wrong: tuple[Case, ...] = ()
 
 
 class DestinationRole(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The writing side: what it can do, what it promises, its options; of each group in ``one_of`` just one is set."""
 
     guarantee: str
+    guarantees: tuple[Case, ...] = ()
     can: DestinationCan = DestinationCan()
     options: dict[str, Option] = {}
     one_of: tuple[tuple[str, ...], ...] = ()
+    wrong: tuple[Case, ...] = ()
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -7,6 +7,7 @@ from typing import Any
 
 from dragoman.core.flow import CursorSpec, DeliverySpec, FormatSpec, SourceSpec, StreamSpec
 from dragoman.core.manifest import DestinationRole, Manifest, SourceRole
+from dragoman.language.combinations import refuse_combinations
 from dragoman.language.context import Context, Place
 from dragoman.language.document import Cursor, Delivery, FormatBody, Source, Stream
 from dragoman.language.forbidden import LATER_FORMATS, LATER_MODES
@@ -55,6 +56,7 @@ def _stream(
         options = _options(context, role, given, path, complain=complain, what=what)
         body_format, format_path = (stream.format, here) if stream.format else (body.format, path)
         kind = _format(context, body_format, format_path, options, files=role.can.files, role="read")
+        refuse_combinations(role, options, path, complain)
         if cursor is not None and not role.can.cursor:
             found = f"cursor in a source of the connector {body.connector!r}, which cannot read by one"
             context.add((*at, "cursor"), "cursor.not_here", found, "a source without cursor", key=True)
@@ -96,6 +98,7 @@ def delivery_spec(
         options = _options(context, role, given, path, complain=context.add, what=what)
         kind = _format(context, body.format, path, options, files=role.can.files, role="write")
         mode = _mode(context, role, body, path)
+        refuse_combinations(role, options, path, context.add, mode=mode)
         if body.delivery_schema:
             options["delivery_schema"] = body.delivery_schema
     return DeliverySpec(

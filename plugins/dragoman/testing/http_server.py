@@ -32,6 +32,12 @@ class Request:
     params: Mapping[str, str]
     headers: Mapping[str, str]
     """By lower-case name."""
+    body: bytes = b""
+
+    @property
+    def json(self) -> Any:
+        """The body, read."""
+        return json.loads(self.body)
 
 
 @dataclass(frozen=True)
@@ -75,12 +81,15 @@ def serve(handler: Handler, *, tls: ssl.SSLContext | None = None, host: str = "1
 
         def do_GET(self) -> None:
             parts = urlsplit(self.path)
+            length = self.headers.get("Content-Length") or "0"
+            body = self.rfile.read(int(length)) if length.isdigit() else b""
             request = Request(
                 method=self.command,
                 target=self.path,
                 path=parts.path,
                 params=dict(parse_qsl(parts.query, keep_blank_values=True)),
                 headers={name.lower(): value for name, value in self.headers.items()},
+                body=body,
             )
             server.requests.append(request)
             answer = handler(request)
@@ -92,6 +101,8 @@ def serve(handler: Handler, *, tls: ssl.SSLContext | None = None, host: str = "1
                     answer(self.wfile, closing)  # type: ignore[arg-type]  # a socket's file is close enough
             except OSError:
                 self.close_connection = True
+
+        do_POST = do_PUT = do_PATCH = do_DELETE = do_GET  # noqa: N815 - http.server's names
 
         def _send(self, answer: Answer) -> None:
             self.send_response(answer.status)

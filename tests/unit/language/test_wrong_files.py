@@ -133,7 +133,6 @@ CASES = [
     ("access right", short(more="access: {sales: [read, write]}\n"), "key.value", 4, "unknown value 'write'"),
     # connectors, formats, options
     ("unknown connector", source("connector: postgre, connection: c, table: t"), "connector.unknown", 2, "did you mean 'postgres'?"),
-    ("a connector that does not write", deliver("connector: http, connection: c, path: /x"), "connector.no_destination", 3, "does not write"),
     ("connection misspelt", deliver("connector: postgres, conection: c, table: t"), "option.unknown", 3, "did you mean 'connection'?"),
     ("connector misspelt", source("conector: files, path: a.csv"), "key.unknown", 2, "did you mean 'connector'?"),
     ("connector missing", deliver("connection: c, table: t"), "key.missing", 3, "connector is missing"),
@@ -197,6 +196,11 @@ CASES = [
     ("key that the translation does not make", short(deliver="deliver: {connector: postgres, connection: c, table: t, key: [order_id]}", more="translate: {fields: {order_no: a}}\n"), "key.no_field", 3, "'order_id', which the translation does not make"),
     ("when of an unknown field", short(deliver="deliver: {connector: postgres, connection: c, table: t, when: regio = 'EU'}", more="translate: {fields: {region: a}}\n"), "expression.field", 3, "did you mean 'region'?"),
     ("else alone", deliver("connector: postgres, connection: c, table: t, when: else"), "when.else_alone", 3, "else without a sibling"),
+    # options that cannot stand together
+    ("batch beside an item's path", deliver("connector: http, connection: c, path: '/orders/{id}', batch: 50"), "option.combination", 3, "a path that is the same for all items"),
+    ("reading back without a key", deliver("connector: http, connection: c, path: /orders, read_back: /orders"), "option.combination", 3, "read_back without a key"),
+    ("a match without results", deliver("connector: http, connection: c, path: /orders, batch: 50, result: {match: id}"), "option.combination", 3, "items or failed beside it"),
+    ("ok without a status", deliver("connector: http, connection: c, path: /orders, result: {items: results, ok: [done]}"), "option.combination", 3, "result.ok without result.status"),
     # the graph
     ("unknown from", graph(deliveries="  out: {from: c, connector: postgres, connection: c, table: t}"), "from.unknown", 6, "unknown name 'c' in from"),
     ("delivery without from", graph(deliveries="  out: {connector: postgres, connection: c, table: t}"), "key.missing", 6, "from is missing"),

@@ -5,7 +5,6 @@ Built on httpcore, the transport of httpx: it takes a network of our own and cos
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -14,13 +13,16 @@ import httpcore
 from dragoman import __version__
 from dragoman.connectors._http.body import read_body
 from dragoman.connectors._http.endpoint import Endpoint
+from dragoman.connectors._http.failures import failure_of
+from dragoman.connectors._http.headers import headers_of
 from dragoman.connectors._http.location import BadUrlError, Location
 from dragoman.connectors._http.masking import Mask
 from dragoman.connectors._http.network import Deadline, GuardedNetwork
 from dragoman.connectors._http.statuses import error_of
+from dragoman.connectors._http.tls import tls_context
 from dragoman.connectors._http.waiting import MAX_HANDED_ON, Patience, asked_wait
 from dragoman.core import clock
-from dragoman.core.errors import DOWN, FatalError, RetriableError
+from dragoman.core.errors import FatalError, RetriableError
 
 __all__ = ["Answer", "Client"]
 
@@ -48,7 +50,6 @@ class Client:
         self._timeout = timeout
         self._max_bytes = max_bytes
         self._deadline = Deadline()
-        self._secure: ssl.SSLContext | None = None
         self._pools: dict[str, httpcore.ConnectionPool] = {}
         self.mask = Mask(*endpoint.secrets)
 
@@ -123,40 +124,27 @@ class Client:
         try:
             response = self._pool(here.scheme).handle_request(request)
             try:
-                received = _headers(response.headers)
+                received = headers_of(response.headers)
                 chunks = response.iter_stream()
                 body = read_body(chunks, received.get("content-encoding", ""), self._max_bytes, here.shown)
             finally:
                 response.close()
         except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError) as error:
-            raise self._broken(here, error) from error
+            raise failure_of(here, error, self._timeout, self.mask) from error
         return Answer(here, response.status, received, body)
 
     def _pool(self, scheme: str) -> httpcore.ConnectionPool:
         """Connections are kept by scheme; the context of TLS is only made where it is needed."""
         pool = self._pools.get(scheme)
         if pool is None:
-            base = self._endpoint.base
-            private = {(base.host, base.port)} if self._endpoint.allow_private else set()
-            if (base.host, 80) in private:
-                private.add((base.host, 443))
             pool = httpcore.ConnectionPool(
-                ssl_context=self._context() if scheme == "https" else None,
+                ssl_context=tls_context(self._endpoint.ca) if scheme == "https" else None,
                 max_connections=2,
                 keepalive_expiry=20.0,
-                network_backend=GuardedNetwork(self._deadline, frozenset(private)),
+                network_backend=GuardedNetwork(self._deadline, self._endpoint.private),
             )
             self._pools[scheme] = pool
         return pool
-
-    def _context(self) -> ssl.SSLContext:
-        if self._secure is None:
-            if self._endpoint.ca:
-                self._secure = ssl.create_default_context(cafile=self._endpoint.ca)
-            else:
-                self._secure = httpcore.default_ssl_context()
-                self._secure.load_default_certs()
-        return self._secure
 
     def _trusts(self, here: Location) -> bool:
         """Whether credentials may go there: the connection's own origin, or the same host by TLS instead of HTTP."""
@@ -180,45 +168,3 @@ class Client:
             f"{here.shown} redirects {why}",
             next_step="write the path that the server redirects to, or correct the connection",
         )
-
-    def _broken(self, here: Location, error: Exception) -> FatalError | RetriableError:
-        """What a failed exchange means."""
-        cause: BaseException | None = error
-        while cause is not None:
-            if isinstance(cause, ssl.SSLCertVerificationError):
-                return FatalError(
-                    "http.certificate",
-                    f"the certificate of {here.authority} was refused: {cause.verify_message or cause}",
-                    next_step="correct the server's certificate, or name its authority's file in the extra: ca",
-                )
-            cause = cause.__cause__ or cause.__context__
-        said = self.mask.text(str(error)) or type(error).__name__
-        if isinstance(error, httpcore.TimeoutException):
-            return RetriableError(
-                "http.timeout",
-                f"{here.shown} did not answer in full within {self._timeout:g} s ({said})",
-                next_step="write a longer timeout, or ask for smaller pages (paging.size)",
-                outage=DOWN,
-            )
-        if isinstance(error, httpcore.ProtocolError):
-            return RetriableError(
-                "http.truncated",
-                f"{here.shown} did not send a whole answer: {said}",
-                next_step="nothing of it was taken over; if it stays so, look at the server or a proxy before it",
-                outage=DOWN,
-            )
-        return RetriableError(
-            "http.unreachable",
-            f"{here.authority} cannot be reached: {said}",
-            next_step="look at the connection's host and port, and whether the server is up",
-            outage=DOWN,
-        )
-
-
-def _headers(raw: list[tuple[bytes, bytes]]) -> dict[str, str]:
-    """Headers by lower-case name; one that stands twice is joined by commas (RFC 9110, 5.2)."""
-    done: dict[str, str] = {}
-    for name, value in raw:
-        key, text = name.decode("ascii", "replace").lower(), value.decode("latin-1")
-        done[key] = f"{done[key]}, {text}" if key in done else text
-    return done

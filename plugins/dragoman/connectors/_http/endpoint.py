@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import base64
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from dragoman.connectors._http.headers import checked_headers
 from dragoman.connectors._http.location import PORTS, BadUrlError, Location, clean_host, clean_path
 from dragoman.core.connection import Connection
 from dragoman.core.errors import ConfigError
 
-__all__ = ["Endpoint", "checked_headers", "endpoint_of"]
+__all__ = ["Endpoint", "endpoint_of"]
 
-_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
-_OWN = frozenset({"host", "content-length", "transfer-encoding", "connection", "accept-encoding", "upgrade", "te"})
 _TRUE, _FALSE = frozenset({"true", "1", "yes", "on"}), frozenset({"", "false", "0", "no", "off", "none"})
 
 
@@ -32,6 +29,14 @@ class Endpoint:
     secrets: tuple[str, ...] = field(default=(), repr=False)
     allow_private: bool = False
     ca: str = ""
+
+    @property
+    def private(self) -> frozenset[tuple[str, int]]:
+        """Hosts and ports that may have a private address: the connection's own, where it says so."""
+        if not self.allow_private:
+            return frozenset()
+        host, port = self.base.host, self.base.port
+        return frozenset({(host, port), (host, 443)} if port == PORTS["http"] else {(host, port)})
 
     def at(self, path: str) -> Location:
         """A path below the base URL. Raises ``BadUrlError``."""
@@ -71,24 +76,6 @@ def endpoint_of(connection: Connection) -> Endpoint:
         allow_private=_flag(connection, "allow_private", default=False),
         ca=ca,
     )
-
-
-def checked_headers(headers: Mapping[str, Any], where: str) -> dict[str, str]:
-    """Headers as they may be sent; a line break in one would add headers or a whole request.
-
-    Raises ``ConfigError`` ``http.header``.
-    """
-    done: dict[str, str] = {}
-    for name, value in headers.items():
-        text = str(value).lower() if isinstance(value, bool) else str(value)
-        if not _NAME.fullmatch(name):
-            raise _bad_header(where, f"{name!r} is no name of a header")
-        if name.lower() in _OWN:
-            raise _bad_header(where, f"{name} is set by the connector itself")
-        if not _VALUE.fullmatch(text):
-            raise _bad_header(where, f"the value of {name} holds control characters or is not Latin-1")
-        done[name] = text
-    return done
 
 
 def _credentials(connection: Connection) -> dict[str, str]:
@@ -141,7 +128,3 @@ def _wrong(connection: Connection, why: str) -> ConfigError:
         f"connection {connection.conn_id!r} cannot be used: {why}",
         next_step="correct the connection; as a URI it reads https://user:password@api.example.com/v1",
     )
-
-
-def _bad_header(where: str, why: str) -> ConfigError:
-    return ConfigError("http.header", f"a header of {where} cannot be sent: {why}", next_step="correct the header")

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from dragoman.connectors._http.client import Client
 from dragoman.connectors._http.document import Page, read_page
-from dragoman.connectors._http.endpoint import checked_headers, endpoint_of
+from dragoman.connectors._http.endpoint import endpoint_of
+from dragoman.connectors._http.headers import open_headers
 from dragoman.connectors._http.location import BadUrlError, Location
 from dragoman.connectors._http.paging import Paging, pages
+from dragoman.connectors._http.params import plain_params
 from dragoman.connectors.http.gathering import Gathering
 from dragoman.connectors.http.interval_position import IntervalPosition
 from dragoman.connectors.http.position import Position
@@ -20,8 +21,6 @@ from dragoman.core.errors import ConfigError
 from dragoman.core.ports import ReadRequest
 
 __all__ = ["HttpSource", "open_source"]
-
-_SECRET_HEADER = re.compile(r"auth|cookie|token|secret|passw|api[-_]?key|credential|signature", re.IGNORECASE)
 
 
 def open_source(connection: Connection, options: Mapping[str, Any]) -> HttpSource:
@@ -44,8 +43,8 @@ class HttpSource:
             raise ConfigError(
                 "http.path", f"path {path!r} cannot be used: {error}", next_step="write it as /orders"
             ) from error
-        self._place = place.with_params(_params(options.get("params") or {}))
-        self._headers = checked_headers(_open_headers(options.get("headers") or {}), "the source")
+        self._place = place.with_params(plain_params(options.get("params") or {}))
+        self._headers = open_headers(options.get("headers") or {}, "the source")
         self._records = str(options.get("records") or "")
         self._paging = Paging(options.get("paging"), str(options.get("total") or ""))
         self._max_pages = int(options.get("max_pages") or 100_000)
@@ -85,26 +84,3 @@ class HttpSource:
     def _fetch(self, place: Location, number: int) -> Page:
         answer = self._client.get(place, self._headers)
         return read_page(answer, number, self._records, self._client.mask)
-
-
-def _open_headers(headers: Mapping[str, Any]) -> Mapping[str, Any]:
-    for name in headers:
-        if _SECRET_HEADER.search(name):
-            raise ConfigError(
-                "http.secret_header",
-                f"the header {name} of the source holds a secret, and a YAML file is no place for one",
-                next_step="write it into the connection: login and password, or token, api_key or headers in the extra",
-            )
-    return headers
-
-
-def _params(params: Mapping[str, Any]) -> Mapping[str, Any]:
-    for name, value in params.items():
-        values = value if isinstance(value, list) else [value]
-        if any(isinstance(each, dict | list) for each in values):
-            raise ConfigError(
-                "http.params",
-                f"the parameter {name} is {str(value)[:60]!r}, not a plain value or a list of them",
-                next_step="write it as the text that the API expects",
-            )
-    return params
