@@ -29,7 +29,7 @@ class Decisions(Part):
         """The run goes on by another copy of its integration; what it staged stays only for the nodes in ``keep``."""
         with self._db.write() as connection:
             fenced_run(connection, run_id, token)
-            for table in (tables.batch, tables.node, tables.reject):
+            for table in (tables.batch, tables.node, tables.reject, tables.intent):
                 connection.execute(table.delete().where(table.c.run_id == run_id, table.c.node.not_in(keep)))
             bounds = {node: bound for node, bound in run_of(connection, run_id).bounds.items() if node in keep}
             change_run(connection, run_id, {"digest": digest, "accepted": False, "bounds": packed(bounds)})

@@ -10,13 +10,24 @@ from dragoman.ledger.breakers import Breakers
 from dragoman.ledger.database import Database
 from dragoman.ledger.decisions import Decisions
 from dragoman.ledger.history import History
+from dragoman.ledger.intents import Intents
 from dragoman.ledger.lease import Lease, Leases
 from dragoman.ledger.nodes import Nodes
 from dragoman.ledger.notices import Notices
 from dragoman.ledger.positions import Positions
 from dragoman.ledger.reject_index import RejectIndex
 from dragoman.ledger.retention import Retention
-from dragoman.ledger.rows import AuditRow, BatchRow, CircuitRow, GoodCopy, NodeRow, NoticeRow, RejectRow, Run
+from dragoman.ledger.rows import (
+    AuditRow,
+    BatchRow,
+    CircuitRow,
+    GoodCopy,
+    IntentRow,
+    NodeRow,
+    NoticeRow,
+    RejectRow,
+    Run,
+)
 from dragoman.ledger.runs import Runs
 from dragoman.ledger.schema import prepare_schema
 
@@ -25,6 +36,7 @@ __all__ = [
     "BatchRow",
     "CircuitRow",
     "GoodCopy",
+    "IntentRow",
     "Lease",
     "Ledger",
     "NodeRow",
@@ -35,7 +47,7 @@ __all__ = [
 ]
 
 
-class Ledger(Leases, Runs, Decisions, Nodes, Positions, History, Notices, Breakers, RejectIndex, Retention):
+class Ledger(Leases, Runs, Decisions, Nodes, Intents, Positions, History, Notices, Breakers, RejectIndex, Retention):
     """An open ledger; its methods may be called from several threads."""
 
     def close(self) -> None:

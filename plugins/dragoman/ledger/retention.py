@@ -21,7 +21,7 @@ from dragoman.ledger.runs import runs_in
 __all__ = ["Retention"]
 
 _AT_ONCE = 400
-_OF_A_RUN = (tables.node, tables.batch, tables.reject, tables.audit)
+_OF_A_RUN = (tables.node, tables.batch, tables.reject, tables.intent, tables.audit)
 
 
 class Retention(Part):

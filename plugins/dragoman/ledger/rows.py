@@ -18,6 +18,7 @@ __all__ = [
     "CircuitRow",
     "CursorRow",
     "GoodCopy",
+    "IntentRow",
     "NodeRow",
     "NoticeRow",
     "RejectRow",
@@ -136,6 +137,27 @@ class RejectRow:
     corrected: str = ""
     """The stage file of the payload that a person corrected, or empty."""
     corrected_sha256: str = ""
+
+
+@dataclass(frozen=True)
+class IntentRow:
+    """One request of an item delivery, or a whole batch that is through (``settled``).
+
+    ``state``: ``sending`` (on its way: nobody knows yet), ``answered`` (``outcomes`` say what became of its rows), or
+    ``settled`` (the stage file ``path`` does). ``batch`` is the batch's number, below zero where rows are erased.
+    """
+
+    run_id: str
+    node: str
+    batch: int
+    request: int
+    rows: str
+    """Which rows of the batch, in the order they were sent: ``0-499,700``."""
+    state: str
+    noted_at: datetime
+    outcomes: str = ""
+    path: str = ""
+    sha256: str = ""
 
 
 @dataclass(frozen=True)

@@ -45,6 +45,12 @@ def write_table(
     role = manifests()[connector].destination
     if role is None:
         raise ConfigError("connector.no_destination", f"the connector {connector!r} does not write")
+    if role.can.items:
+        raise ConfigError(
+            "hook.items",
+            f"a table cannot be written to {connector!r} by hand: what became of each request must be kept in a ledger",
+            next_step="write an integration, or use DeliverOperator(definition={...})",
+        )
     checked = _checked(role.options, options, f"write() of {connector}")
     spec = DeliverySpec(
         node=f"hook.{conn_id}",
@@ -58,7 +64,7 @@ def write_table(
     )
     run_id = clock.new_run_id()
     with opened_destination(spec, AirflowConnections()) as opened:
-        session = _session(opened, spec, run_id, table.schema)
+        session = _session(cast("RecordDestination | FileDestination", opened), spec, run_id, table.schema)
         try:
             refused = session.write(f"{run_id}/hook/00000", table)
             if refused:

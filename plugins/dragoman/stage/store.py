@@ -111,6 +111,10 @@ class RunStage:
         """Seal rejects with their payloads; a row's index in the file is its index in ``rejects``."""
         return self._write(f"{_name(node)}/{_REJECTS}{_name(name)}", table_of_rejects(rejects), {})
 
+    def write_outcomes(self, node: str, name: str, outcomes: pa.Table) -> Sealed:
+        """Seal what became of a batch's items; the ledger records it next."""
+        return self._write(f"{_name(node)}/outcomes-{_name(name)}", outcomes, {})
+
     def load_rejects(self, path: str, sha256: str) -> list[Reject]:
         """See ``Stage.load_rejects``."""
         return rejects_of(_load(self._files, path, sha256))

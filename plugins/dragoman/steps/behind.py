@@ -45,7 +45,7 @@ def catch_up(work: Work) -> None:
     missed: dict[Position, str] = {}
     highest, token = 0, work.token
     for spec in work.flow.deliveries:
-        if destination_can(spec).files:
+        if destination_can(spec).files or destination_can(spec).items:
             continue
         with opened_destination(spec, work.place.connections) as opened:
             destination, name = cast("RecordDestination", opened), work.flow.integration

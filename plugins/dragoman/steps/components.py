@@ -15,11 +15,14 @@ from dragoman.core.capability import DestinationCan, SourceCan
 from dragoman.core.connection import Connection, ConnectionStore
 from dragoman.core.errors import ConfigError
 from dragoman.core.flow import DeliverySpec, SourceSpec, StreamSpec
+from dragoman.core.items import ItemDestination
 from dragoman.core.ports import FileDestination, FileSource, RecordDestination, RecordSource
 from dragoman.core.registry import manifests
 from dragoman.steps.circuit import WatchedConnections
 
-__all__ = ["destination_can", "opened_destination", "opened_source", "source_can"]
+__all__ = ["AnyDestination", "destination_can", "opened_destination", "opened_source", "source_can"]
+
+AnyDestination = RecordDestination | FileDestination | ItemDestination
 
 
 def source_can(source: SourceSpec) -> SourceCan:
@@ -64,9 +67,7 @@ def opened_source(
 
 
 @contextmanager
-def opened_destination(
-    delivery: DeliverySpec, connections: ConnectionStore
-) -> Iterator[RecordDestination | FileDestination]:
+def opened_destination(delivery: DeliverySpec, connections: ConnectionStore) -> Iterator[AnyDestination]:
     """The destination of one delivery, closed on the way out."""
     connection = _resolve(delivery.connector, delivery.connection, connections)
     with _in_use(delivery.connector, delivery.connection, connections):

@@ -8,17 +8,18 @@ delivery asks the destination: if it holds this run's proof nothing is sent agai
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 
 import pyarrow as pa
 
-from dragoman.core.batch import visible
+from dragoman.core.batch import Refused, visible
 from dragoman.core.errors import FatalError
 from dragoman.core.failpoints import failpoint
 from dragoman.core.flow import DeliverySpec, Flow
+from dragoman.core.items import ItemDestination
 from dragoman.core.ports import DeliverRequest, DeliverySession, FileDestination, RecordDestination
 from dragoman.steps.backfill import Backfill
 from dragoman.steps.behind import catch_up, positions_of
@@ -26,6 +27,8 @@ from dragoman.steps.chain import Chain, Made, root_of
 from dragoman.steps.components import destination_can, opened_destination
 from dragoman.steps.encode import encode
 from dragoman.steps.inputs import seal_inputs
+from dragoman.steps.item_delivery import ItemDelivery
+from dragoman.steps.item_keys import with_records
 from dragoman.steps.kinds import Shape, observed
 from dragoman.steps.limit import allowed_rejects, over_at_once
 from dragoman.steps.prefetch import Prefetch
@@ -121,7 +124,7 @@ class _Tally:
 
 
 class _Delivery:
-    """One delivery of one run, from its first batch to its commit."""
+    """One delivery of one run, from its first batch to its commit; the ``SendingLimit`` of items on their way."""
 
     def __init__(self, work: Work, spec: DeliverySpec) -> None:
         self.work = work
@@ -132,6 +135,9 @@ class _Delivery:
         self.session: DeliverySession | None = None
         self.applied = False
         self._opened = ExitStack()
+        self._items = destination_can(spec).items
+        self._in_hand: tuple[Made, pa.Table] | None = None
+        self._before: int | None = None
 
     def run(self, live: Iterable[StagedBatch] | None) -> None:
         with self._opened:
@@ -168,7 +174,6 @@ class _Delivery:
             return self.session
         work, spec = self.work, self.spec
         destination = self._opened.enter_context(opened_destination(spec, work.place.connections))
-        files = destination_can(spec).files
         request = DeliverRequest(
             integration=work.flow.integration,
             delivery=spec.node,
@@ -179,7 +184,10 @@ class _Delivery:
             key=spec.key,
             create=spec.create,
         )
-        if files:
+        if self._items:
+            items, ledger = cast("ItemDestination", destination), work.place.ledger
+            self.session = ItemDelivery(items, request, ledger, work.stage, self)
+        elif destination_can(spec).files:
             self.session = encode(cast("FileDestination", destination), request, spec.options, spec.format)
         else:
             self.session = cast("RecordDestination", destination).deliver(request)
@@ -187,14 +195,39 @@ class _Delivery:
         return self.session
 
     def _write(self, session: DeliverySession, made: Made, outputs: pa.Table) -> None:
-        refused = session.write(made.batch.batch_id, visible(outputs))
+        if self._items:
+            batch = made.batch
+            linked = bool(made.counts)
+            outputs = with_records(outputs, batch.table, batch.rid_base, self.work.run_id, linked=linked)
+            self._in_hand = (made, outputs)
+        refused = session.write(made.batch.batch_id, outputs if self._items else visible(outputs))
         in_doubt = sum(one.in_doubt for one in refused)
         self.counts["delivered"] += outputs.num_rows - len(refused)
         self.counts["rejected"] += len(refused) - in_doubt
         self.counts["in_doubt"] += in_doubt
+        self._log(refused, made, outputs)
+
+    def _log(self, refused: Sequence[Refused], made: Made, outputs: pa.Table) -> None:
         if refused:
-            rejects = refused_rejects(refused, outputs)
+            rejects = refused_rejects(list(refused), outputs)
             self.log.add(explain_positions(rejects, made.batch.table, made.batch.rid_base))
+
+    def allows(self, rejects: int) -> bool:
+        """Whether the run may go on with so many rejects of the batch in hand (``SendingLimit``)."""
+        work = self.work
+        if self._before is None:
+            rows = work.place.ledger.nodes(work.run_id)
+            self._before = sum(row.counts.get("rejected", 0) for row in rows if row.node != self.spec.node)
+        known = self._before + self.log.count + rejects
+        return work.run.accepted or known <= allowed_rejects(work.flow.policy, work.read_so_far())
+
+    def hold(self, refused: Sequence[Refused], delivered: int) -> NoReturn:
+        """Hold the run in the middle of a batch; what the translations rejected is on record already."""
+        if self._in_hand is not None:
+            self._log(refused, *self._in_hand)
+        rejects = (self._before or 0) + self.log.count
+        delivered += self.counts["delivered"]
+        raise self.work.held(rejects, self.work.read_so_far(), (self.log,), delivered=delivered)
 
     def _commit(self) -> None:
         work, node, ledger = self.work, self.spec.node, self.work.place.ledger

@@ -10,12 +10,18 @@ from dragoman.ledger.rows import Run
 from dragoman.steps.pinned import find_pinned
 from dragoman.steps.workplace import Workplace
 
-__all__ = ["committed", "overtaken", "wait_for_others"]
+__all__ = ["committed", "deliveries_begun", "overtaken", "wait_for_others"]
 
 
 def committed(place: Workplace, run_id: str) -> bool:
     """Whether any destination has, or may have, taken something of the run."""
-    return any(row.kind == "delivery" for row in place.ledger.nodes(run_id))
+    return bool(deliveries_begun(place, run_id))
+
+
+def deliveries_begun(place: Workplace, run_id: str) -> set[str]:
+    """The deliveries whose destination has, or may have, taken something of the run."""
+    prepared = {row.node for row in place.ledger.nodes(run_id) if row.kind == "delivery"}
+    return prepared | set(place.ledger.nodes_with_intents(run_id))
 
 
 def wait_for_others(flow: Flow, place: Workplace, run_id: str) -> None:

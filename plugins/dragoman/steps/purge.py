@@ -210,7 +210,7 @@ class Purge:
         needed = self._place.ledger.oldest_needed(integration, since, NEWEST_PROOFS)
         before = min(filter(None, (f"{since:{_STAMP}}", needed)))
         for delivery in flow.deliveries:
-            if destination_can(delivery).files:
+            if destination_can(delivery).files or destination_can(delivery).items:
                 continue
             with (
                 self._noted(f"{integration} {delivery.node}"),

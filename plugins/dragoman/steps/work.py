@@ -114,13 +114,12 @@ class Work:
         )
         return {**self.facts(), "note": note}
 
-    def held(self, rejects: int, read: int, logs: Iterable[RejectLog] = ()) -> HeldError:
+    def held(self, rejects: int, read: int, logs: Iterable[RejectLog] = (), *, delivered: int = 0) -> HeldError:
         """Hold the run: over its limit. The rejects so far are kept; returns the error to raise."""
         by_node = {log.node: log.flush() for log in logs}
         why = _over(rejects, read)
-        self.place.ledger.hold_run(
-            self.run_id, self.token, "run.held", why, by_node, figures={"read": read, "rejected": rejects}
-        )
+        figures = {"read": read, "delivered": delivered, "rejected": rejects}
+        self.place.ledger.hold_run(self.run_id, self.token, "run.held", why, by_node, figures=figures)
         return held_error(self.flow.integration, self.run_id, why)
 
 

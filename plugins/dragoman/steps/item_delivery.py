@@ -1,0 +1,97 @@
+"""A delivery session into a destination of items: nothing is committed at the end, each request is settled alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pyarrow as pa
+
+from dragoman.core.batch import Refused
+from dragoman.core.errors import FatalError
+from dragoman.core.items import DELIVERED, ItemDestination, Outcome
+from dragoman.core.ports import DeliverRequest
+from dragoman.ledger.ledger import Ledger
+from dragoman.stage.store import RunStage
+from dragoman.steps.item_journal import BatchName, ItemJournal
+from dragoman.steps.item_maker import ItemMaker
+from dragoman.steps.item_outcomes import refusals
+from dragoman.steps.item_sending import ItemSending, SendingLimit
+
+__all__ = ["ItemDelivery"]
+
+
+class ItemDelivery:
+    """A ``DeliverySession`` that ``Erases`` and ``GivesAnswers``.
+
+    A batch that an earlier try settled is not sent again: what became of it comes back from the stage.
+    """
+
+    def __init__(
+        self,
+        destination: ItemDestination,
+        request: DeliverRequest,
+        ledger: Ledger,
+        stage: RunStage,
+        limit: SendingLimit,
+    ) -> None:
+        self._destination = destination
+        self._request = request
+        self._ledger = ledger
+        self._stage = stage
+        self._limit = limit
+        self._written: tuple[str, list[str]] = ("", [])
+
+    def applied(self) -> bool:
+        """False: each request has its own record, and a run that is sent anew skips those."""
+        return False
+
+    def write(self, batch_id: str, outputs: pa.Table) -> list[Refused]:
+        """Send one batch; ``outputs`` brings ``_record``, the ids of the records that they come from."""
+        maker = ItemMaker(self._request, batch_id, outputs)
+        outcomes = self._outcomes(maker, _number(batch_id), erase=False)
+        empty = Outcome(DELIVERED)
+        self._written = (batch_id, [outcomes.get(row, empty).remote_id for row in range(outputs.num_rows)])
+        return _all_refused(maker, outcomes)
+
+    def erase(self, batch_id: str, keys: pa.Table) -> list[Refused]:
+        """Remove the items of these keys."""
+        maker = ItemMaker(self._request, batch_id, keys, "erase")
+        return _all_refused(maker, self._outcomes(maker, -_number(batch_id) - 1, erase=True))
+
+    def answers(self, batch_id: str) -> Sequence[str]:
+        """The peer's own id of each row of the batch that was written last."""
+        if self._written[0] != batch_id:
+            raise FatalError("deliver.no_answers", f"the batch {batch_id} was not the last to be written")
+        return self._written[1]
+
+    def commit(self, positions: str = "{}") -> None:
+        """Nothing is left to do."""
+
+    def close(self) -> None:
+        """Nothing was opened here."""
+
+    def _outcomes(self, maker: ItemMaker, number: int, *, erase: bool) -> dict[int, Outcome]:
+        if not maker.rows:
+            return {}
+        name = BatchName(self._request.run_id, self._request.delivery, number, self._request.token)
+        journal = ItemJournal(self._ledger, self._stage, name)
+        if journal.settled is None:
+            limit = None if erase else self._limit
+            journal.settle(ItemSending(self._destination, maker, journal, limit, erase=erase).through())
+        settled = journal.settled or {}
+        if sorted(settled) != maker.rows:
+            raise FatalError(
+                "deliver.other_outputs",
+                f"batch {number} of {self._request.delivery!r} gave {len(settled)} outputs when it was sent, and gives "
+                f"{len(maker.rows)} now: its translation does not give the same twice",
+                next_step="see that the translation depends on its records alone (no clock, no chance)",
+            )
+        return settled
+
+
+def _number(batch_id: str) -> int:
+    return int(batch_id.rpartition("/")[2])
+
+
+def _all_refused(maker: ItemMaker, outcomes: dict[int, Outcome]) -> list[Refused]:
+    return sorted([*maker.refused.values(), *refusals(outcomes)], key=lambda one: one.row)

@@ -1,0 +1,81 @@
+"""What tells outputs apart: the text of a delivery's key, and the id of the record that an output comes from."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dragoman.core.batch import RECORD, RID
+from dragoman.formats.words import words
+
+__all__ = ["key_texts", "numbered", "record_ids", "with_records"]
+
+
+def key_texts(table: pa.Table, key: Sequence[str]) -> list[str]:
+    r"""``column=value,…`` of each row, columns in the order of ``key``; NULL is the empty text.
+
+    A backslash stands before ``,``, ``=`` and ``\`` within a name or a value.
+    """
+    pieces: list[pa.Array | pa.Scalar] = []
+    for at, name in enumerate(key):
+        pieces.append(pa.scalar(("," if at else "") + _escaped(name) + "="))
+        text = words(table.column(name)).combine_chunks()
+        for special in ("\\", ",", "="):
+            text = pc.replace_substring(text, special, "\\" + special)
+        pieces.append(text)
+    joined = pc.binary_join_element_wise(*pieces, "", null_handling="replace", null_replacement="")
+    texts: list[str] = joined.to_pylist()
+    return texts
+
+
+def with_records(outputs: pa.Table, staged: pa.Table, rid_base: int, run_id: str, *, linked: bool) -> pa.Table:
+    """The outputs with ``_record``: the id that the record of each got when it was first read.
+
+    Args:
+        outputs: what a chain made of one staged batch.
+        staged: the batch; what is replayed carries ``_record``.
+        rid_base: the record id of its first row.
+        run_id: the run that reads them now.
+        linked: whether a translation stands between; if not, an output is a staged row of its own.
+    """
+    if RECORD in outputs.column_names:
+        return outputs
+    if linked:
+        rows = pc.subtract(outputs.column(RID), rid_base)
+    else:
+        rows = pa.chunked_array([pa.array(range(outputs.num_rows), pa.int64())])
+    if RECORD in staged.column_names:
+        ids = staged.column(RECORD).take(rows)
+    else:
+        ids = pc.binary_join_element_wise(run_id, pc.cast(pc.add(rows, rid_base), pa.string()), ":")
+    return outputs.append_column(RECORD, ids)
+
+
+def record_ids(outputs: pa.Table, batch_id: str) -> list[str]:
+    """The record's id of each output; where they bring none, it is their row within the batch."""
+    if RECORD in outputs.column_names:
+        texts: list[str] = outputs.column(RECORD).to_pylist()
+        return texts
+    return [f"{batch_id}:{row}" for row in range(outputs.num_rows)]
+
+
+def numbered(records: Sequence[str]) -> list[str]:
+    """Each record's id, with ``:1``, ``:2``, … behind it where it stands there several times."""
+    times = Counter(records)
+    if len(times) == len(records):
+        return list(records)
+    seen: Counter[str] = Counter()
+    done = []
+    for record in records:
+        seen[record] += 1
+        done.append(f"{record}:{seen[record]}" if times[record] > 1 else record)
+    return done
+
+
+def _escaped(text: str) -> str:
+    for special in ("\\", ",", "="):
+        text = text.replace(special, "\\" + special)
+    return text

@@ -1,0 +1,92 @@
+"""From a batch of outputs to items: each with its key, its idempotency key and its content as JSON."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from hashlib import sha256
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dragoman.core.batch import Refused, visible
+from dragoman.core.items import Item
+from dragoman.core.ports import DeliverRequest
+from dragoman.formats.json_objects import json_objects, unfit_rows
+from dragoman.formats.words import portions
+from dragoman.steps.item_keys import key_texts, numbered, record_ids
+
+__all__ = ["ItemMaker"]
+
+_TOKEN_DIGITS = 32
+_BINARY = "base64"
+
+
+class ItemMaker:
+    """The items of one batch; the same batch gives the same items in every try.
+
+    ``refused``: by row, the outputs of which no item can be made (NULL in the key, no JSON for a value).
+    """
+
+    def __init__(self, request: DeliverRequest, batch_id: str, outputs: pa.Table, verb: str = "send") -> None:
+        self._request = request
+        self._verb = verb
+        self._table = visible(outputs)
+        self._records = record_ids(outputs, batch_id)
+        self._names = [] if request.key else numbered(self._records)
+        self.refused = self._unfit()
+        self._times = self._repeated()
+
+    @property
+    def rows(self) -> list[int]:
+        """The rows of which items are made, in their order."""
+        return [row for row in range(self._table.num_rows) if row not in self.refused]
+
+    def items(self, rows: Sequence[int]) -> list[Item]:
+        """The items of some rows, in that order."""
+        part = self._table.take(pa.array(rows, pa.int64()))
+        if not part.num_rows:
+            return []
+        bodies = json_objects(part, part.schema, _BINARY).to_pylist()
+        keys = key_texts(part, self._request.key) if self._request.key else [self._names[row] for row in rows]
+        return [
+            Item(row=row, key=key, token=self._token(row, key, body), values=values, body=body.encode())
+            for row, key, body, values in zip(rows, keys, bodies, part.to_pylist(), strict=True)
+        ]
+
+    def _token(self, row: int, key: str, body: str) -> str:
+        """The record's id is in it, so that a value which comes back after another one is not taken for the first."""
+        parts = [self._request.integration, self._request.delivery, self._verb, self._records[row]]
+        parts += [key if self._request.key else "", body]
+        if row in self._times:
+            parts.append(str(self._times[row]))
+        return sha256("\0".join(parts).encode()).hexdigest()[:_TOKEN_DIGITS]
+
+    def _unfit(self) -> dict[int, Refused]:
+        refused: dict[int, Refused] = {}
+        for name in self._request.key:
+            column = self._table.column(name)
+            if column.null_count:
+                for row in pc.indices_nonzero(pc.is_null(column)).to_pylist():
+                    said = f"{name!r} is part of the key and is NULL"
+                    refused.setdefault(row, Refused(row, "key.null", said, name))
+        for at, part in portions(self._table):
+            for one in unfit_rows(part, self._table.schema).values():
+                refused.setdefault(at + one.row, Refused(at + one.row, one.code, one.message, one.field))
+        return refused
+
+    def _repeated(self) -> dict[int, int]:
+        """Of outputs of one record with the same content: the second, third, … by row."""
+        times = Counter(self._records)
+        if len(times) == len(self._records):
+            return {}
+        seen: Counter[tuple[str, bytes]] = Counter()
+        repeated: dict[int, int] = {}
+        for at, part in portions(self._table):
+            for row, body in enumerate(json_objects(part, part.schema, _BINARY).to_pylist(), at):
+                if times[self._records[row]] > 1:
+                    content = (self._records[row], sha256(body.encode()).digest())
+                    seen[content] += 1
+                    if seen[content] > 1:
+                        repeated[row] = seen[content]
+        return repeated
