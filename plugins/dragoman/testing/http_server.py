@@ -71,8 +71,10 @@ class Server:
 
 
 @contextmanager
-def serve(handler: Handler, *, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> Iterator[Server]:
-    """Serve on a free port until the block ends."""
+def serve(
+    handler: Handler, *, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1", port: int = 0
+) -> Iterator[Server]:
+    """Serve until the block ends, on a free port unless one is named."""
     closing = threading.Event()
 
     class _Handler(BaseHTTPRequestHandler):
@@ -123,7 +125,7 @@ def serve(handler: Handler, *, tls: ssl.SSLContext | None = None, host: str = "1
         def handle_error(self, *_words: Any) -> None:
             """A client that hangs up (or refuses a certificate) is no news."""
 
-    listener = _Quiet((host, 0), _Handler)
+    listener = _Quiet((host, port), _Handler)
     if tls is not None:
         listener.socket = tls.wrap_socket(listener.socket, server_side=True, do_handshake_on_connect=False)
     port = int(listener.server_address[1])
