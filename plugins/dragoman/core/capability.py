@@ -30,6 +30,7 @@ class DestinationCan(msgspec.Struct, frozen=True, kw_only=True):
     ``visible``: whether a run is visible whole (``run``) or batch by batch (``batch``).
     ``create``: it makes a missing table. ``single_writer``: two runs at once cannot write. ``items``: it takes items by
     requests and says of each what became of it (``core/items.py``). ``erase``: it removes outputs by their key.
+    ``version``: an upsert can go by the outputs' versions. ``columns``: it can overwrite some columns only.
     """
 
     files: bool = False
@@ -39,3 +40,5 @@ class DestinationCan(msgspec.Struct, frozen=True, kw_only=True):
     single_writer: bool = False
     items: bool = False
     erase: bool = False
+    version: bool = False
+    columns: bool = False

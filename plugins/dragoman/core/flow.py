@@ -125,7 +125,10 @@ class TranslationSpec(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DeliverySpec(msgspec.Struct, frozen=True, kw_only=True):
-    """One delivery. ``input`` is a translation's node. ``otherwise``: it takes what no sibling's ``when`` takes."""
+    """One delivery. ``input`` is a translation's node. ``otherwise``: it takes what no sibling's ``when`` takes.
+
+    ``version``, ``update`` and ``insert_only`` are of ``ports.DeliverRequest``.
+    """
 
     node: str
     input: str
@@ -136,6 +139,9 @@ class DeliverySpec(msgspec.Struct, frozen=True, kw_only=True):
     mode: str = "append"
     key: tuple[str, ...] = ()
     create: bool = True
+    version: str = ""
+    update: tuple[str, ...] | None = None
+    insert_only: tuple[str, ...] = ()
     when: str = ""
     otherwise: bool = False
 

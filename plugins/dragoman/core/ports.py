@@ -31,7 +31,7 @@ __all__ = [
     "RecordDestination",
     "RecordSource",
     "SourceFile",
-    "Supersedes",
+    "TellsMore",
 ]
 
 
@@ -176,12 +176,16 @@ class GivesAnswers(Protocol):
 
 
 @runtime_checkable
-class Supersedes(Protocol):
-    """A delivery session that goes by versions."""
+class TellsMore(Protocol):
+    """A delivery session that counts more than what was taken and what was refused."""
 
-    @property
-    def superseded(self) -> int:
-        """Outputs so far that were taken and changed nothing, for a newer version of theirs was there."""
+    def more(self) -> Mapping[str, int]:
+        """Further counts of the delivery, none of them zero.
+
+        Within the delivered outputs ``superseded`` (taken, and changed nothing, for a newer version was there) and
+        ``erased`` (keys whose rows are gone). ``unproven`` is 1 where the destination keeps no proof: a try that is
+        repeated then ends in the same state, and that is all that is promised.
+        """
         ...
 
 

@@ -165,9 +165,23 @@ class Delivery(Open):
     connector: Text = Field(description="Name of the connector", examples=["postgres"])
     connection: ConnectionId | None = Field(None, description="Id of an Airflow connection", examples=["erp"])
     format: Format | None = Field(None, description="Format of the files")
-    mode: Text | None = Field(None, description="append, upsert or replace; upsert where there is a key, else append")
+    mode: Text | None = Field(
+        None, description="append, upsert, replace or delete; upsert where there is a key, else append"
+    )
     key: Annotated[list[Identifier], BeforeValidator(as_list)] = Field(
         [], description="Columns that tell outputs apart"
+    )
+    version: Identifier | None = Field(
+        None,
+        description="For upserts: an output with a smaller value than the row that is there changes nothing; it counts "
+        "as delivered and as superseded. An output without a value is rejected",
+        examples=["updated_at"],
+    )
+    update: Annotated[list[Identifier], BeforeValidator(as_list)] | None = Field(
+        None, description="For upserts: the columns to overwrite in a row that is there, all if absent"
+    )
+    insert_only: Annotated[list[Identifier], BeforeValidator(as_list)] = Field(
+        [], description="For upserts: columns that are set in new rows only", examples=[["status"]]
     )
     when: Expression | None = Field(None, description="Which outputs, or else", examples=["region = 'EU'", "else"])
     create: StrictBool = Field(True, description="Whether a missing table is made from the map")

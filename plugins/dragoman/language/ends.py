@@ -10,8 +10,9 @@ from dragoman.core.manifest import DestinationRole, Manifest, SourceRole
 from dragoman.language.combinations import refuse_combinations
 from dragoman.language.context import Context, Place
 from dragoman.language.document import Cursor, Delivery, FormatBody, Source, Stream
-from dragoman.language.forbidden import LATER_FORMATS, LATER_MODES
+from dragoman.language.forbidden import LATER_FORMATS
 from dragoman.language.options import Complain, check_options
+from dragoman.language.upserts import check_upsert
 from dragoman.language.words import BROKEN, nearest, shown
 
 __all__ = ["delivery_spec", "source_spec"]
@@ -99,6 +100,7 @@ def delivery_spec(
         kind = _format(context, body.format, path, options, files=role.can.files, role="write")
         mode = _mode(context, role, body, path)
         refuse_combinations(role, options, path, context.add, mode=mode)
+        check_upsert(context, role, body, mode, path)
         if body.delivery_schema:
             options["delivery_schema"] = body.delivery_schema
     return DeliverySpec(
@@ -111,6 +113,9 @@ def delivery_spec(
         mode=mode,
         key=tuple(body.key),
         create=body.create,
+        version=body.version or "",
+        update=None if body.update is None else tuple(body.update),
+        insert_only=tuple(body.insert_only),
         when="" if body.when in {None, ELSE} else str(body.when),
         otherwise=body.when == ELSE,
     )
@@ -230,11 +235,9 @@ def _mode(context: Context, role: DestinationRole, body: Delivery, path: Place) 
     if body.mode is None:
         return "upsert" if body.key and "upsert" in modes and "mode" not in _told(context, path) else "append"
     place = (*path, "mode")
-    if body.mode in LATER_MODES and body.mode not in modes:
-        context.add(place, "language.not_yet", f"mode {body.mode} is not available yet", "one of " + ", ".join(modes))
-    elif body.mode not in modes:
+    if body.mode not in modes:
         found = f"unknown mode {shown(body.mode)} of the connector {body.connector!r}"
         context.add(place, "mode.unknown", found, "one of " + ", ".join(modes), nearest(body.mode, modes))
-    elif body.mode == "upsert" and not body.key and not context.reading.has((*path, "key")):
-        context.add(place, "mode.no_key", "upsert without a key", "key: the columns that tell outputs apart")
+    elif body.mode in {"upsert", "delete"} and not body.key and not context.reading.has((*path, "key")):
+        context.add(place, "mode.no_key", f"{body.mode} without a key", "key: the columns that tell outputs apart")
     return body.mode

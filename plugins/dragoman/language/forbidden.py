@@ -9,19 +9,18 @@ from typing import Any
 from dragoman.language.reader import Reading
 from dragoman.language.words import BROKEN
 
-__all__ = ["LATER_EVENTS", "LATER_FORMATS", "LATER_MODES", "scan", "take_later"]
+__all__ = ["LATER_EVENTS", "LATER_FORMATS", "scan", "take_later"]
 
 LATER_FORMATS = frozenset(
     {"edifact", "xml", "excel", "xlsx", "parquet", "word", "docx", "fixed", "avro", "idoc", "x12"}
 )
-LATER_MODES = frozenset({"delete"})
 LATER_EVENTS = frozenset({"overdue"})
 
 _LATER: dict[str, tuple[str, ...]] = {
     "document": ("template", "environments", "privacy", "offer"),
     "source": ("deletes", "capture", "acknowledge"),
     "translation": ("group", "xslt"),
-    "delivery": ("version", "update", "insert_only", "schema_changes", "acknowledge"),
+    "delivery": ("schema_changes", "acknowledge"),
 }
 _NOT_SECRET = frozenset({"types", "fields", "columns", "lookups", "checks"})
 _SECRET = re.compile(

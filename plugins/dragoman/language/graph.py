@@ -11,6 +11,7 @@ from dragoman.language.context import Context, Place
 from dragoman.language.document import Delivery, GraphDocument, ShortDocument, Source, Translation
 from dragoman.language.ends import delivery_spec, source_spec
 from dragoman.language.translations import Known, outputs_of, translation_spec
+from dragoman.language.upserts import check_upsert_columns
 from dragoman.language.words import BROKEN, nearest, shown
 
 __all__ = ["Graph", "build_graph"]
@@ -116,6 +117,7 @@ class Graph:
     def _check_columns(self, spec: DeliverySpec, path: Place, known: Known) -> None:
         what = "fields that the translation makes"
         self.context.expression(spec.when, (*path, "when"), known, what)
+        check_upsert_columns(self.context, spec, path, known)
         if known is None:
             return
         for at, column in enumerate(spec.key):

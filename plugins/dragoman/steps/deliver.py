@@ -20,7 +20,7 @@ from dragoman.core.errors import FatalError
 from dragoman.core.failpoints import failpoint
 from dragoman.core.flow import DeliverySpec, Flow
 from dragoman.core.items import ItemDestination
-from dragoman.core.ports import DeliverRequest, DeliverySession, FileDestination, RecordDestination
+from dragoman.core.ports import DeliverRequest, DeliverySession, FileDestination, RecordDestination, TellsMore
 from dragoman.steps.backfill import Backfill
 from dragoman.steps.behind import catch_up, positions_of
 from dragoman.steps.chain import Chain, Made, root_of
@@ -183,6 +183,9 @@ class _Delivery:
             mode=spec.mode,
             key=spec.key,
             create=spec.create,
+            version=spec.version,
+            update=spec.update,
+            insert_only=spec.insert_only,
         )
         if self._items:
             items, ledger = cast("ItemDestination", destination), work.place.ledger
@@ -241,6 +244,8 @@ class _Delivery:
         else:
             self._judge()
             self.log.flush()
+            if isinstance(self.session, TellsMore):
+                self.counts.update(self.session.more())
             ledger.prepare_node(work.run_id, work.token, node, "delivery", dict(self.counts), rejects=self.log.rows)
             failpoint("deliver.prepared")
             if self.session is not None:

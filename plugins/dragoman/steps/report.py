@@ -12,6 +12,12 @@ from dragoman.steps.workplace import Workplace
 __all__ = ["report_of", "summary"]
 
 _ORDER = {"source": 0, "translation": 1, "delivery": 2}
+UNPROVEN = (
+    "the same final state after retries: the destination's role may not write _dragoman_delivery, so no proof of "
+    "delivery is kept there, and a writer that was taken over is not fenced off"
+)
+"""The guarantee of a delivery that keeps no proof, in place of its connector's."""
+_NOT_COUNTED = {"kind", "state", "nothing_new", "unproven", "guarantee"}
 _SILENT = ("nothing_new", "rejected_lines", "no_route")
 
 
@@ -19,7 +25,11 @@ def report_of(place: Workplace, run_id: str) -> dict[str, Any]:
     """The run's five figures, its nodes, its state and why it is red, as JSON-able values."""
     run = place.ledger.run(run_id)
     rows = sorted(place.ledger.nodes(run_id), key=lambda row: _ORDER.get(row.kind, len(_ORDER)))
-    nodes = {row.node: {"kind": row.kind, "state": row.state, **_said(row.counts)} for row in rows}
+    nodes: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        nodes[row.node] = {"kind": row.kind, "state": row.state, **_said(row.counts)}
+        if row.counts.get("unproven"):
+            nodes[row.node]["guarantee"] = UNPROVEN
     return {
         "integration": run.integration,
         "run_id": run.run_id,
@@ -63,10 +73,10 @@ def summary(report: dict[str, Any]) -> str:
         "  ".join(f"{figure} {report[figure]}" for figure in FIGURES),
     ]
     lines += [
-        f"  {name:<24} "
-        + "  ".join(f"{key} {value}" for key, value in counts.items() if key not in {"kind", "state", "nothing_new"})
+        f"  {name:<24} " + "  ".join(f"{key} {value}" for key, value in counts.items() if key not in _NOT_COUNTED)
         for name, counts in report["nodes"].items()
     ]
+    lines += [f"  {name}: {one['guarantee']}" for name, one in report["nodes"].items() if "guarantee" in one]
     if report.get("error"):
         lines.append(f"{report['error']['message']}")
     return "\n".join(lines)

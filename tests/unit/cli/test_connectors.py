@@ -7,7 +7,7 @@ def test_list(capsys):
     assert main(["connectors"]) == 0
     rows = capsys.readouterr().out.splitlines()
     assert rows[0].split() == ["NAME", "READS", "WRITES", "SUPPORT", "SUMMARY"]
-    assert any(row.startswith("postgres  yes    append, upsert, replace  tested") for row in rows)
+    assert any(row.startswith("postgres  yes    append, upsert, replace, delete  tested") for row in rows)
 
 
 def test_list_as_json(capsys):

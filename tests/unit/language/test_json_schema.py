@@ -51,4 +51,4 @@ def test_every_connector_and_its_options_are_in_it():
     }
     assert {"files", "postgres", "sqlite", "duckdb"} <= set(cases)
     assert cases["postgres"]["properties"]["table"]["examples"] == ["public.orders"]
-    assert cases["postgres"]["properties"]["mode"] == {"enum": ["append", "upsert", "replace"]}
+    assert cases["postgres"]["properties"]["mode"] == {"enum": ["append", "upsert", "replace", "delete"]}

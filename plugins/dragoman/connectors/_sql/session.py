@@ -17,7 +17,7 @@ __all__ = ["SqlSession"]
 
 
 class SqlSession(Generic[S]):
-    """See the ports ``DeliverySession``, ``Erases`` and ``Supersedes``.
+    """See the ports ``DeliverySession``, ``Erases`` and ``TellsMore``.
 
     What is written and what is erased is applied at once, so it takes effect in the order in which it comes.
     """
@@ -27,6 +27,7 @@ class SqlSession(Generic[S]):
         self._server = server
         self._request = request
         self._batches: dict[str, int] = {}
+        self._erased = 0
         self._loader: Loader | None = None
         self._proof = driver.enter(server, request)
         self._applied = self._proof.enter(request) if self._proof else False
@@ -37,10 +38,14 @@ class SqlSession(Generic[S]):
         """Whether an earlier try of this run committed."""
         return self._applied
 
-    @property
-    def superseded(self) -> int:
-        """Outputs so far that were taken and changed nothing, for a newer version of theirs was there."""
-        return self._loader.superseded if self._loader else 0
+    def more(self) -> dict[str, int]:
+        """See ``ports.TellsMore``."""
+        counts = {
+            "superseded": self._loader.superseded if self._loader else 0,
+            "erased": self._erased,
+            "unproven": int(self._proof is None),
+        }
+        return {name: count for name, count in counts.items() if count}
 
     def write(self, batch_id: str, outputs: pa.Table) -> list[Refused]:
         """Apply one batch, in mode ``delete`` as keys to erase; the rows that the table does not take come back."""
@@ -58,7 +63,9 @@ class SqlSession(Generic[S]):
                 f"({', '.join(key)}), and there are {', '.join(keys.column_names)}",
                 next_step="write key: with columns of the outputs that tell rows apart",
             )
-        return self._apply(batch_id, native(keys.select(key)), self._opened().erase)
+        refused = self._apply(batch_id, native(keys.select(key)), self._opened().erase)
+        self._erased += keys.num_rows - len(refused)
+        return refused
 
     def commit(self, positions: str = "{}") -> None:
         """Make rows and proof visible together. A broken connection leaves it open; ``applied`` tells next time."""

@@ -51,6 +51,7 @@ class Table:
     columns: dict[str, Column]
     keys: tuple[frozenset[str], ...]
     is_view: bool
+    has_triggers: bool
 
 
 def read_table(server: sqlite3.Connection, name: str) -> Table | None:
@@ -76,5 +77,8 @@ def read_table(server: sqlite3.Connection, name: str) -> Table | None:
             keys.append(frozenset(names))
     catalogue = quote_table(schema or "main", "sqlite_master")
     view = run(server, f"SELECT 1 FROM {catalogue} WHERE type = 'view' AND name = ? COLLATE NOCASE", (table,))
+    triggers = run(
+        server, f"SELECT 1 FROM {catalogue} WHERE type = 'trigger' AND tbl_name = ? COLLATE NOCASE", (table,)
+    )
     quoted = quote_table(schema, table) if schema else quote(table)
-    return Table(name, quoted, columns, tuple(keys), is_view=bool(view))
+    return Table(name, quoted, columns, tuple(keys), is_view=bool(view), has_triggers=bool(triggers))

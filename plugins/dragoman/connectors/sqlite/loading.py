@@ -45,6 +45,7 @@ class SqliteLoader:
         self._insert = "" if request.mode == "delete" else _insert(table, request)
         same = " AND ".join(f"{quote(name)} = ?" for name in request.key)
         self._delete = f"DELETE FROM {table.quoted} WHERE {same}"
+        self._left = f"SELECT 1 FROM {table.quoted} WHERE {same}"
         self._counted = self._insert_counts()
 
     def load(self, outputs: pa.Table) -> list[Refused]:
@@ -102,6 +103,9 @@ class SqliteLoader:
                 self.superseded += len(rows) - taken
             elif counted and taken != len(rows):
                 failure = Failure("sqlite.not_taken", _NOT_TAKEN)
+            elif text == self._delete and self._table.has_triggers:
+                kept = next((number for number, key in enumerate(rows) if run(self._server, self._left, key)), None)
+                failure = None if kept is None else Failure("sqlite.not_taken", _NOT_ERASED, row=kept)
         if failure:
             run(self._server, "ROLLBACK TO SAVEPOINT dragoman")
         run(self._server, "RELEASE SAVEPOINT dragoman")
@@ -109,6 +113,7 @@ class SqliteLoader:
 
 
 _NOT_TAKEN = "SQLite took the row without an error and did not store it: a trigger of the table leaves it out"
+_NOT_ERASED = "SQLite took the key without an error and its row is still there: a trigger of the table keeps it"
 
 
 def _opened(server: sqlite3.Connection, request: DeliverRequest, name: str) -> Table:
