@@ -20,7 +20,7 @@ from dragoman.core.errors import FatalError
 from dragoman.core.failpoints import failpoint
 from dragoman.core.flow import DeliverySpec, Flow
 from dragoman.core.items import ItemDestination
-from dragoman.core.ports import DeliverRequest, DeliverySession, FileDestination, RecordDestination, TellsMore
+from dragoman.core.ports import DeliverySession, FileDestination, RecordDestination, TellsMore
 from dragoman.steps.backfill import Backfill
 from dragoman.steps.behind import catch_up, positions_of
 from dragoman.steps.chain import Chain, Made, root_of
@@ -33,6 +33,7 @@ from dragoman.steps.kinds import Shape, observed
 from dragoman.steps.limit import allowed_rejects, over_at_once
 from dragoman.steps.prefetch import Prefetch
 from dragoman.steps.rejects import RejectLog, explain_positions, refused_rejects
+from dragoman.steps.requests import request_of
 from dragoman.steps.staged import StagedBatch, staged_batches
 from dragoman.steps.work import Work, at_work
 from dragoman.steps.workplace import Workplace
@@ -174,19 +175,7 @@ class _Delivery:
             return self.session
         work, spec = self.work, self.spec
         destination = self._opened.enter_context(opened_destination(spec, work.place.connections))
-        request = DeliverRequest(
-            integration=work.flow.integration,
-            delivery=spec.node,
-            run_id=work.run_id,
-            token=work.token,
-            schema=schema,
-            mode=spec.mode,
-            key=spec.key,
-            create=spec.create,
-            version=spec.version,
-            update=spec.update,
-            insert_only=spec.insert_only,
-        )
+        request = request_of(work, spec, schema)
         if self._items:
             items, ledger = cast("ItemDestination", destination), work.place.ledger
             self.session = ItemDelivery(items, request, ledger, work.stage, self)
