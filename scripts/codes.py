@@ -27,6 +27,8 @@ KINDS = {
     "Reject": "record rejected",
     "Refused": "record rejected",
 }
+STATES = {"AGAIN": "sent again", "UNKNOWN": "in doubt", "REFUSED": "record rejected", "DELIVERED": "delivered"}
+"""What becomes of an item, by the first word of its ``Outcome``."""
 HEAD = """# Error codes
 
 Written by `make docs` from the source; not to be edited. Every error ends in one of these codes and in a next step.
@@ -37,6 +39,9 @@ Written by `make docs` from the source; not to be edited. Every error ends in on
 | retried | it may pass: Airflow tries again, nothing is lost |
 | red | trying again cannot help: the run is red until a person acts |
 | record rejected | one record is set aside with its reason; the rest goes on, within the reject limit |
+| sent again | the item was surely not applied: it is sent again after a wait |
+| in doubt | nobody can tell whether the item arrived: it is settled as the destination's promise says, else a person decides |
+| delivered | the item arrived; the code tells what a person should know of it |
 """
 
 
@@ -75,6 +80,8 @@ def calls(tree: ast.AST) -> Iterator[tuple[str, str, str]]:
             continue
         for at, value in enumerate(values):
             code = text_of(value)
+            if name == "Outcome" and isinstance(node.args[0], ast.Name):
+                name = node.args[0].id
             if is_code(code) and (isinstance(value, ast.Constant) or name in KINDS):
                 yield code, name, next((text for text in map(text_of, values[at + 1 :]) if " " in text), "")
 
@@ -92,7 +99,7 @@ def collect() -> dict[str, Entry]:
             if isinstance(node, ast.FunctionDef) and node.returns
         }
         for code, name, sentence in calls(tree):
-            kind = KINDS.get(name) or KINDS.get(returns.get(name, ""))
+            kind = KINDS.get(name) or STATES.get(name) or KINDS.get(returns.get(name, ""))
             if not kind and not sentence:
                 continue
             entry = found.setdefault(code, Entry())

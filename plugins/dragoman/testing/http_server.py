@@ -33,6 +33,8 @@ class Request:
     headers: Mapping[str, str]
     """By lower-case name."""
     body: bytes = b""
+    client: tuple[str, int] = ("", 0)
+    """Address and port of who asks: the same for all requests of one connection."""
 
     @property
     def json(self) -> Any:
@@ -92,6 +94,7 @@ def serve(
                 params=dict(parse_qsl(parts.query, keep_blank_values=True)),
                 headers={name.lower(): value for name, value in self.headers.items()},
                 body=body,
+                client=(str(self.client_address[0]), int(self.client_address[1])),
             )
             server.requests.append(request)
             answer = handler(request)

@@ -38,6 +38,7 @@ def listed_outcomes(document: Any, items: Sequence[Item], rules: ResultRules, ma
             missing = _take_failures(found, failures, items, rules, mask)
         elif failures is not MISSING and failures is not None:
             missing = unknown(f"what stands at {rules.failed} is no list")
+            told = True
         elif rules.items is None:
             return None
         if missing is None and rules.items is None:

@@ -49,7 +49,9 @@ def result_rules(option: Mapping[str, Any] | None) -> ResultRules | None:
     ref, column = _match(option.get("match"), failed=option.get("failed") is not None)
     if option.get("ok") and not option.get("status"):
         raise ConfigError(
-            "http.result", "result.ok lists values of a status, and result.status does not say where it stands"
+            "http.result",
+            "result.ok lists values of a status, and result.status does not say where it stands",
+            next_step="write result.status: the keys, parted by dots, at which the status of a result stands",
         )
     return ResultRules(
         items=option.get("items"),

@@ -43,7 +43,6 @@ class Reply:
 class NoReply(NamedTuple):
     """The request was sent, in whole or in part, and no answer can be read."""
 
-    code: str
     message: str
 
 
@@ -126,7 +125,7 @@ class Sender:
 
     def _lost(self, here: Location, error: Exception) -> NoReply:
         failure = failure_of(here, error, self._timeout, self.mask)
-        return NoReply("http.no_answer", f"{failure.message}; whether the server took the request is not known")
+        return NoReply(f"{failure.message}; whether the server took the request is not known")
 
     def _headers(self, here: Location, headers: Mapping[str, str], body: bytes) -> list[tuple[str, str]]:
         own = {"Host": here.authority, "User-Agent": f"dragoman/{__version__}", "Accept-Encoding": "gzip"}

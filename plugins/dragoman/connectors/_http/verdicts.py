@@ -25,15 +25,15 @@ from dragoman.core.items import AGAIN, DELIVERED, REFUSED, UNKNOWN, Answered, It
 __all__ = ["Terms", "judge"]
 
 _LATER = frozenset({408, 425, 429})
-_THE_REQUEST = frozenset({401, 402, 403, 404, 405, 406, 407, 410, 411, 415, 417, 421, 426, 428, 431, 501, 505})
+_THE_REQUEST = frozenset({401, 402, 403, 404, 405, 406, 407, 410, 411, 415, 417, 421, 426, 428, 431, 501})
 """Statuses that are about the request or its sender, whatever the item."""
 _GONE = frozenset({404, 410})
 _REFUSALS = {
-    300: "http.several_matches",
-    404: "http.no_such_item",
-    409: "http.conflict",
-    410: "http.no_such_item",
-    413: "http.too_large",
+    300: ("http.several_matches", "several records have this id"),
+    404: ("http.no_such_item", "the server has no such item"),
+    409: ("http.conflict", "it conflicts with what the server has"),
+    410: ("http.no_such_item", "the server has that item no more"),
+    413: ("http.item_too_large", "it is too large for the server"),
 }
 _EMPTY = frozenset({200, 201, 202, 203, 204, 205})
 
@@ -61,7 +61,7 @@ def judge(reply: Reply | NoReply, items: Sequence[Item], terms: Terms, mask: Mas
         FatalError: no item can be sent this way; the request was surely not applied.
     """
     if isinstance(reply, NoReply):
-        return all_of_them(Outcome(UNKNOWN, reply.code, reply.message), items)
+        return all_of_them(Outcome(UNKNOWN, "http.no_answer", reply.message), items)
     status, said = reply.status, mask.excerpt(reply.body)
     told = f"{reply.location.shown} answered {status}" + (f": {said}" if said else "")
     wait = asked_wait(reply.headers)
@@ -129,7 +129,7 @@ def _of_text(reply: Reply, said: str, why: str, *, plain: bool) -> Outcome:
 
 def _refusal(reply: Reply, items: Sequence[Item], terms: Terms, mask: Mask, told: str) -> Answered:
     """A refusal for the data: of the items that the answer names, where it names some, else of the request as one."""
-    code = _REFUSALS.get(reply.status, "http.item_refused")
+    code, why = _REFUSALS.get(reply.status, ("http.item_refused", "the server refused the item"))
     rules = terms.rules
     if rules is not None and rules.listed and not reply.broken and len(items) > 1:
         try:
@@ -138,7 +138,7 @@ def _refusal(reply: Reply, items: Sequence[Item], terms: Terms, mask: Mask, told
             found = None
         if found is not None and any(outcome.state == REFUSED for outcome in found):
             return Answered(tuple(_within_refusal(outcome, rules) for outcome in found))
-    return all_of_them(Outcome(REFUSED, code, told, answer=mask.excerpt(reply.body)), items)
+    return all_of_them(Outcome(REFUSED, code, f"{why}: {told}", answer=mask.excerpt(reply.body)), items)
 
 
 def _within_refusal(outcome: Outcome, rules: ResultRules) -> Outcome:

@@ -51,7 +51,7 @@ class HttpDestination:
         keys = options.get("idempotency") or {}
         self._key_header = str(keys.get("header") or "")
         self._keeps = float(keys.get("keeps") or 0.0)
-        checked_headers({self._key_header: ""} if self._key_header else {}, "idempotency")
+        self._check_key_header({*self._headers, *endpoint.credentials})
         self._external = str(options.get("external_id") or "")
         self._terms = Terms(
             rules=result_rules(options.get("result")),
@@ -158,6 +158,17 @@ class HttpDestination:
         if self._external and item.values.get(self._external) in (None, ""):
             return _unfit(UnfitError(self._external, f"{self._external}, the external id, is empty"))
         return None
+
+    def _check_key_header(self, taken: set[str]) -> None:
+        if not self._key_header:
+            return
+        checked_headers({self._key_header: ""}, "idempotency")
+        if self._key_header.lower() in {name.lower() for name in taken}:
+            raise ConfigError(
+                "http.header",
+                f"the header {self._key_header} of idempotency is set by the connection or by headers too",
+                next_step="write the header that the API documents for keys, such as Idempotency-Key",
+            )
 
     def _check_columns(self, item: Item) -> None:
         """Columns that the options name must be there; asked of the first item, for all have the same."""

@@ -13,6 +13,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from dragoman.connectors._http.endpoint import endpoint_of
+from dragoman.connectors._http.sending import Reply, Sender
 from dragoman.core.connection import parse_connection
 from dragoman.core.errors import ConfigError, FatalError
 from dragoman.testing.http_server import Answer, serve
@@ -101,3 +103,20 @@ def test_the_check_of_certificates_cannot_be_turned_off(read):
 def test_a_missing_authority_file_is_told_at_once(read):
     with pytest.raises(ConfigError, match="no such file"):
         read(connection=parse_connection("shop", "https://api.test?ca=/nowhere.pem"))
+
+
+def test_sending_judges_the_certificate_and_keeps_the_connection(tmp_path):
+    path = certificate(tmp_path)
+    with serve(lambda _: Answer.of({}, 201), tls=tls(path)) as server:
+        stranger = Sender(endpoint_of(parse_connection("shop", f"{server.url}?allow_private=true")))
+        with pytest.raises(FatalError) as caught:
+            stranger.send("POST", stranger._endpoint.at("/x"), {}, b"{}")
+        assert caught.value.code == "http.certificate"
+        known = Sender(endpoint_of(parse_connection("shop", f"{server.url}?allow_private=true&ca={path}")))
+        for _ in range(3):
+            reply = known.send("POST", known._endpoint.at("/x"), {}, b"{}")
+            assert isinstance(reply, Reply)
+            assert reply.status == 201
+        known.close()
+        assert len(server.requests) == 3
+        assert len({request.client for request in server.requests}) == 1
