@@ -40,7 +40,7 @@ Written by `make docs` from the source; not to be edited. Every error ends in on
 | red | trying again cannot help: the run is red until a person acts |
 | record rejected | one record is set aside with its reason; the rest goes on, within the reject limit |
 | sent again | the item was surely not applied: it is sent again after a wait |
-| in doubt | nobody can tell whether the item arrived: it is settled as the destination's promise says, else a person decides |
+| in doubt | nobody can tell whether the item arrived: it is settled as the destination promises, or by a person |
 | delivered | the item arrived; the code tells what a person should know of it |
 """
 
