@@ -24,6 +24,8 @@ ELSEWHERE: dict[str, str] = {
     "deliver.request.answered": "test_item_kills.py",
     "deliver.outcomes.recorded": "test_item_kills.py",
     "deliver.batch.settled": "test_item_kills.py",
+    "replay.claimed": "test_kill_replay.py",
+    "replay.batch.recorded": "test_kill_replay.py",
 }
 """Failpoints that lie on no story's way: the file here that stops the program at them."""
 

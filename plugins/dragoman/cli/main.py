@@ -24,6 +24,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "run": ("dragoman.cli.run", "run an integration here and now"),
     "runs": ("dragoman.cli.runs", "list runs and their figures"),
     "rejects": ("dragoman.cli.rejects", "list rejected records with their reasons"),
+    "replay": ("dragoman.cli.replay", "send rejected records again by today's mapping"),
     "resume": ("dragoman.cli.decide", "go on with a held run by today's mapping"),
     "accept": ("dragoman.cli.decide", "deliver the good records of a held run and keep its rejects"),
     "abandon": ("dragoman.cli.decide", "give a held or failed run up; its cursor stays where it was"),

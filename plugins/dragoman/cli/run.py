@@ -15,6 +15,7 @@ from dragoman.core.flow import Flow
 from dragoman.core.home import integrations_folder
 from dragoman.language import find_flow
 from dragoman.steps.backfill import Backfill, check_backfill
+from dragoman.steps.replay import finish_replays
 from dragoman.steps.report import report_of, summary
 from dragoman.steps.run import run as run_steps
 from dragoman.steps.workplace import Workplace, open_workplace
@@ -37,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Finish an unfinished run if there is one, then do a new one; print the last.
+    """Finish unfinished replays and an unfinished run if there is one, then do a new one; print the last.
 
     A backfill that did not end is finished and not done once more.
     """
@@ -75,6 +76,7 @@ def run_and_print(
     recovered: list[dict[str, Any]] = []
     with progress_bar(flow.integration) as tell:
         place.progress = tell
+        recovered += finish_replays(flow, place)
         if not only_finish and not backfill and place.ledger.unfinished_run(flow.integration) is not None:
             report = _once(flow, place, None)
             if report["state"] not in GREEN:
@@ -94,7 +96,7 @@ def _once(flow: Flow, place: Workplace, backfill: Backfill | None) -> dict[str, 
     except DragomanError as error:
         ledger, interval = place.ledger, backfill.interval if backfill else None
         last = ledger.unfinished_run(flow.integration, interval) or next(iter(ledger.runs(flow.integration, 1)), None)
-        if not last or last.interval != interval or error.code in {"lease.held", "run.other_first"}:
+        if not last or last.replay or last.interval != interval or error.code in {"lease.held", "run.other_first"}:
             raise
         report = report_of(place, last.run_id)
         report["error"] = {"code": error.code, "message": error.message, "next": error.next_step}
@@ -112,4 +114,4 @@ def _print(report: dict[str, Any], *, as_json: bool) -> int:
     if error:
         step = f" Next: {error['next']}" if error.get("next") else ""
         sys.stderr.write(f"{error['message']} [{error['code']}]{step}\n")
-    return 0 if report["state"] in GREEN else 1
+    return 0 if all(one["state"] in GREEN for one in (report, *report.get("recovered", ()))) else 1

@@ -55,6 +55,7 @@ def _print(reports: list[dict[str, Any]], name: str | None) -> None:
     headers = (
         "RUN",
         "INTEGRATION",
+        "KIND",
         "STATE",
         "OPENED (UTC)",
         *(column.upper().replace("_", " ") for column in _COLUMNS),
@@ -63,6 +64,7 @@ def _print(reports: list[dict[str, Any]], name: str | None) -> None:
         (
             report["run_id"],
             report["integration"],
+            report["kind"],
             report["state"],
             report["opened_at"][:19].replace("T", " "),
             *(report[column] for column in _COLUMNS),

@@ -2,8 +2,9 @@
 
 A batch is a ``pyarrow.Table`` plus what it needs to be accounted for. Hidden columns start with an underscore and
 never reach a destination: ``_position`` (where each record stood in the source), ``_rid`` (which record an output
-comes from) and ``_record`` (the id that a record got when it was first read, ``<run_id>:<rid>``: what is replayed keeps
-it).
+comes from), ``_line`` (which line of its record an output comes from), ``_record`` (the id that a record got when it
+was first read, ``<run_id>:<rid>``: what is replayed keeps it) and ``_only`` (which parts of a replayed record are
+sent).
 """
 
 from __future__ import annotations
@@ -16,12 +17,30 @@ import pyarrow as pa
 
 import dragoman.core.arrow_alone  # noqa: F401 - settles how Arrow starts
 
-__all__ = ["HIDDEN", "POSITION", "RECORD", "RID", "ReadBatch", "ReadEnd", "Refused", "Reject", "position_of", "visible"]
+__all__ = [
+    "HIDDEN",
+    "LINE",
+    "LINE_BITS",
+    "ONLY",
+    "POSITION",
+    "RECORD",
+    "RID",
+    "ReadBatch",
+    "ReadEnd",
+    "Refused",
+    "Reject",
+    "position_of",
+    "visible",
+]
 
 POSITION = "_position"
 RID = "_rid"
 RECORD = "_record"
-HIDDEN = (POSITION, RID, RECORD)
+LINE = "_line"
+ONLY = "_only"
+HIDDEN = (POSITION, RID, RECORD, LINE, ONLY)
+LINE_BITS = 24
+"""A line of a line is ``outer << LINE_BITS | inner``; lines count from 1."""
 ORIGIN = b"dragoman:origin"
 FIRST = b"dragoman:first"
 
@@ -33,7 +52,9 @@ class Reject:
     ``original`` is the record as JSON text in the source's own words, or the raw line where it could not be read;
     ``mapped`` is the output as JSON text where it got that far; ``answer`` is the target's own answer.
     ``stage`` is ``read``, ``translate`` or ``deliver``; ``rid`` is the record's id within the run, -1 if unreadable.
-    ``in_doubt``: nobody can tell whether it has arrived.
+    ``in_doubt``: nobody can tell whether it has arrived. ``line``: the line of the record's list, where not all of the
+    record is rejected; else 0. ``record`` and ``only``: the hidden columns of a record that was replayed. ``shape``:
+    the columns that it was staged with, as ``steps/staged_columns.py`` packs them.
     """
 
     code: str
@@ -46,6 +67,10 @@ class Reject:
     answer: str | None = None
     rid: int = -1
     in_doubt: bool = False
+    line: int = 0
+    record: str = ""
+    only: str = ""
+    shape: str = ""
 
 
 @dataclass

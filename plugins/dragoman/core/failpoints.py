@@ -48,6 +48,8 @@ FAILPOINTS: dict[str, Failpoint] = {
         Failpoint("deliver.committed", "steps/deliver.py", "the destination has committed, the ledger does not know"),
         Failpoint("deliver.recorded", "steps/deliver.py", "the ledger knows that the destination has committed"),
         Failpoint("files.published", "connectors/files/local_root.py", "one finished file has its final name"),
+        Failpoint("replay.claimed", "steps/replay.py", "a replay is open, its rejects are claimed by it"),
+        Failpoint("replay.batch.recorded", "steps/replay_stage.py", "a batch of rejects' originals is staged anew"),
         Failpoint("reconcile.judged", "steps/reconcile.py", "the accounting is checked, the run is still open"),
         Failpoint("reconcile.closed", "steps/reconcile.py", "verdict and cursors are committed"),
     )

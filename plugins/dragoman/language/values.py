@@ -32,7 +32,7 @@ __all__ = [
 _CONNECTION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,199}", re.ASCII)
 _MEMORY = re.compile(r"[1-9][0-9]*\s?(KB|MB|GB|KiB|MiB|GiB)")
 _COLUMN = re.compile(r'[^\x00-\x1f\x7f";`\\]{1,128}')
-_HIDDEN = frozenset({"_rid", "_position", "_record"})
+_HIDDEN = frozenset({"_rid", "_position", "_record", "_line", "_only"})
 
 
 def refuse(code: str, found: str, expected: str, near: str = "") -> NoReturn:

@@ -16,6 +16,7 @@ from dragoman.ledger.nodes import Nodes
 from dragoman.ledger.notices import Notices
 from dragoman.ledger.positions import Positions
 from dragoman.ledger.reject_index import RejectIndex
+from dragoman.ledger.replays import Replays
 from dragoman.ledger.retention import Retention
 from dragoman.ledger.rows import (
     AuditRow,
@@ -47,7 +48,9 @@ __all__ = [
 ]
 
 
-class Ledger(Leases, Runs, Decisions, Nodes, Intents, Positions, History, Notices, Breakers, RejectIndex, Retention):
+class Ledger(
+    Leases, Runs, Decisions, Nodes, Intents, Positions, History, Notices, Breakers, RejectIndex, Replays, Retention
+):
     """An open ledger; its methods may be called from several threads."""
 
     def close(self) -> None:

@@ -12,7 +12,7 @@ from dragoman.core import clock
 from dragoman.core.errors import FatalError
 from dragoman.ledger import tables
 from dragoman.ledger.part import Part, fenced_run, packed, replace_rejects
-from dragoman.ledger.rows import BatchRow, NodeRow, RejectRow
+from dragoman.ledger.rows import REPLAY, BatchRow, NodeRow, RejectRow
 
 __all__ = ["Nodes", "SealedFile"]
 
@@ -60,12 +60,12 @@ class Nodes(Part):
             return [BatchRow(**row._mapping) for row in connection.execute(query)]
 
     def latest_batch(self, integration: str, node: str) -> BatchRow | None:
-        """The newest batch that any run of the integration sealed for the node: what its records look like."""
+        """The newest batch that a run of the integration read for the node: what its records look like."""
         table = tables.batch
         query = (
             sa.select(table)
             .join(tables.run, tables.run.c.run_id == table.c.run_id)
-            .where(tables.run.c.integration == integration, table.c.node == node)
+            .where(tables.run.c.integration == integration, tables.run.c.kind != REPLAY, table.c.node == node)
             .order_by(tables.run.c.opened_at.desc(), table.c.seq)
             .limit(1)
         )

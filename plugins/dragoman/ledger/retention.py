@@ -72,11 +72,12 @@ class Retention(Part):
         return gone
 
     def rejected_before(self, integration: str, moment: datetime) -> list[str]:
-        """Runs closed before that have rejects in the index."""
+        """Runs closed before that have rejects in the index, of which no replay that has not ended needs any."""
         query = (
             sa.select(tables.reject.c.run_id)
             .join(tables.run, tables.run.c.run_id == tables.reject.c.run_id)
             .where(tables.run.c.integration == integration, tables.run.c.closed_at < moment)
+            .where(tables.reject.c.run_id.not_in(_claimed()))
             .distinct()
         )
         with self._db.read() as connection:
@@ -86,7 +87,7 @@ class Retention(Part):
         """Runs closed before, without the integration's newest."""
         table = tables.run
         mine = table.c.integration == integration
-        query = sa.select(table.c.run_id).where(mine, table.c.closed_at < moment)
+        query = sa.select(table.c.run_id).where(mine, table.c.closed_at < moment, table.c.run_id.not_in(_claimed()))
         newest = sa.select(sa.func.max(table.c.run_id)).where(mine)
         with self._db.read() as connection:
             last = connection.execute(newest).scalar()
@@ -147,6 +148,11 @@ class Retention(Part):
     def _lost(self, connection: Connection, over: float) -> list[sa.Row[Any]]:
         query = sa.select(tables.lease, self._db.now().label("now")).where(tables.lease.c.host != "").with_for_update()
         return [row for row in connection.execute(query) if _is_lost(row, over)]
+
+
+def _claimed() -> sa.Select[tuple[str]]:
+    """Runs of which a replay that has not ended has claimed rejects."""
+    return sa.select(tables.reject.c.run_id).where(tables.reject.c.state == "replaying")
 
 
 def _is_lost(row: sa.Row[Any], over: float) -> bool:

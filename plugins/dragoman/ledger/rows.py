@@ -12,6 +12,7 @@ from dragoman.core import clock
 __all__ = [
     "BACKFILL",
     "LIVE",
+    "REPLAY",
     "UNFINISHED",
     "AuditRow",
     "BatchRow",
@@ -27,7 +28,7 @@ __all__ = [
 
 UNFINISHED = ("open", "failed", "held")
 """States of a run that goes on later, as long as it is not closed."""
-LIVE, BACKFILL = "live", "backfill"
+LIVE, BACKFILL, REPLAY = "live", "backfill", "replay"
 """Kinds of runs."""
 
 
@@ -55,9 +56,12 @@ class Run:
     late_at: datetime | None = None
     """When it was seen to have passed ``policy.deadline``, or None."""
     kind: str = LIVE
-    """``live``: from the cursors on. ``backfill``: one interval, which moves no cursor."""
+    """``live``: from the cursors on. ``backfill``: one interval. ``replay``: rejects of earlier runs. Only a live run
+    moves cursors and marks."""
     interval: tuple[str, str] | None = None
     """What a backfill reads: from, and up to but not including, in the source's own text."""
+    asked: Mapping[str, Any] = field(default_factory=dict)
+    """What a person asked for when a replay was opened: which rejects, and whether ``force``."""
 
     @property
     def finished(self) -> bool:
@@ -68,6 +72,16 @@ class Run:
     def seconds(self) -> float:
         """From its opening to its end, or until now."""
         return ((self.closed_at or clock.now()) - self.opened_at).total_seconds()
+
+    @property
+    def live(self) -> bool:
+        """Whether it goes on from the cursors and moves them."""
+        return self.kind == LIVE
+
+    @property
+    def replay(self) -> bool:
+        """Whether it sends rejects of earlier runs again."""
+        return self.kind == REPLAY
 
 
 @dataclass(frozen=True)
@@ -132,7 +146,9 @@ class RejectRow:
     integration: str = ""
     state: str = "open"
     """``open``; ``in_doubt`` (nobody can tell whether it arrived); ``replaying`` or ``replayed`` by ``replay_run``;
-    ``abandoned`` with its run; ``dismissed`` by a person."""
+    ``abandoned`` with its run; ``dismissed`` by a person; ``delivered`` as a person found out at the peer."""
+    claimed_as: str = ""
+    """The state it had when a replay claimed it."""
     replay_run: str = ""
     corrected: str = ""
     """The stage file of the payload that a person corrected, or empty."""

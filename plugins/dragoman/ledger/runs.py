@@ -15,9 +15,9 @@ from dragoman.ledger import tables
 from dragoman.ledger.notices import noted_late
 from dragoman.ledger.part import Part, check_fence, fenced_run, packed, unknown_run
 from dragoman.ledger.positions import commit_positions
-from dragoman.ledger.rows import BACKFILL, LIVE, UNFINISHED, Run
+from dragoman.ledger.rows import BACKFILL, LIVE, REPLAY, UNFINISHED, Run
 
-__all__ = ["Runs", "change_run", "run_of", "runs_in"]
+__all__ = ["Runs", "change_run", "new_run", "run_of", "runs_in", "settle_claims"]
 
 _NEWEST_FIRST = (tables.run.c.opened_at.desc(), tables.run.c.run_id.desc())
 
@@ -39,22 +39,10 @@ class Runs(Part):
 
         ``trigger`` names the DAG run that asks for it; ``run_id`` is made where not given.
         """
-        values: dict[str, Any] = {
-            "run_id": run_id or clock.new_run_id(),
-            "integration": integration,
-            "state": "open",
-            "tries": 1,
-            "token": token,
-            "digest": digest,
+        values = new_run(run_id or clock.new_run_id(), integration, token, digest) | {
             "trigger": trigger,
             "kind": BACKFILL if interval else LIVE,
             "interval": packed(interval),
-            "accepted": False,
-            "bounds": "{}",
-            "figures": "{}",
-            "error_code": "",
-            "error": "",
-            "opened_at": clock.now(),
             "late_at": noted_late(integration, trigger) if trigger else None,
         }
         with self._db.write() as connection:
@@ -78,10 +66,11 @@ class Runs(Part):
 
     def unfinished_run(self, integration: str, interval: tuple[str, str] | None = None) -> Run | None:
         """The newest live run that is open, failed or held and not closed; or the backfill of this very interval."""
-        return next((run for run in self.unfinished_runs(integration) if run.interval == interval), None)
+        runs = self.unfinished_runs(integration)
+        return next((run for run in runs if run.interval == interval and not run.replay), None)
 
     def unfinished_runs(self, integration: str) -> list[Run]:
-        """All of them, live and backfills, newest first."""
+        """All of them, live, backfills and replays, newest first."""
         query = (
             sa.select(tables.run)
             .where(tables.run.c.integration == integration)
@@ -136,13 +125,17 @@ class Runs(Part):
         error: str = "",
         move_cursors: bool,
     ) -> Run:
-        """The verdict, and with ``move_cursors`` the cursors and marks of all its nodes, in one transaction."""
+        """The verdict, and with ``move_cursors`` the cursors and marks of all its nodes, in one transaction.
+
+        What a replay has claimed is replayed with it, or given back where it is given up.
+        """
         values = {"state": state, "figures": packed(figures), "error_code": error_code, "error": error}
         with self._db.write() as connection:
             integration = fenced_run(connection, run_id, token)
             if move_cursors:
                 commit_positions(connection, integration, run_id)
             change_run(connection, run_id, values | {"closed_at": clock.now()})
+            settle_claims(connection, run_id, replayed=state != "failed")
             return run_of(connection, run_id)
 
     def mark_late(self, run_id: str) -> None:
@@ -157,6 +150,38 @@ class Runs(Part):
         with self._db.write() as connection:
             fenced_run(connection, run_id, token)
             change_run(connection, run_id, values)
+
+
+def new_run(run_id: str, integration: str, token: int, digest: str) -> dict[str, Any]:
+    """The columns of a run that is opened now; those of its kind are the caller's."""
+    return {
+        "run_id": run_id,
+        "integration": integration,
+        "state": "open",
+        "tries": 1,
+        "token": token,
+        "digest": digest,
+        "trigger": "",
+        "interval": packed(None),
+        "asked": "{}",
+        "accepted": False,
+        "bounds": "{}",
+        "figures": "{}",
+        "error_code": "",
+        "error": "",
+        "opened_at": clock.now(),
+        "late_at": None,
+    }
+
+
+def settle_claims(connection: Connection, run_id: str, *, replayed: bool) -> None:
+    """What a run has claimed is replayed, or is again what it was."""
+    table = tables.reject
+    values: dict[str, Any] = {"state": "replayed"}
+    if not replayed:
+        values = {"state": table.c.claimed_as, "claimed_as": "", "replay_run": ""}
+    mine = (table.c.replay_run == run_id, table.c.state == "replaying")
+    connection.execute(table.update().where(*mine).values(values))
 
 
 def change_run(connection: Connection, run_id: str, values: Mapping[str, Any]) -> None:
@@ -180,5 +205,6 @@ def runs_in(connection: Connection, wanted: sa.ColumnElement[bool]) -> list[Run]
 def _of(row: sa.Row[Any]) -> Run:
     values = dict(row._mapping)
     interval = json.loads(values["interval"])
-    values |= {name: json.loads(values[name]) for name in ("bounds", "figures")}
+    values |= {name: json.loads(values[name]) for name in ("bounds", "figures", "asked")}
+    values["accepted"] = values["accepted"] or values["kind"] == REPLAY  # a limit is for what is read
     return Run(**values | {"interval": tuple(interval) if interval else None})

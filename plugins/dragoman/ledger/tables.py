@@ -83,6 +83,7 @@ run = Table(
     Column("trigger", String(250), nullable=False),
     Column("kind", String(16), nullable=False),
     Column("interval", Text, nullable=False),
+    Column("asked", Text, nullable=False),
     Column("accepted", Boolean, nullable=False),
     Column("bounds", Text, nullable=False),
     Column("figures", Text, nullable=False),
@@ -168,11 +169,13 @@ reject = Table(
     Column("sha256", String(64), nullable=False),
     Column("row", Integer, nullable=False),
     Column("state", String(16), nullable=False),
+    Column("claimed_as", String(16), nullable=False),
     Column("replay_run", String(64), nullable=False),
     Column("corrected", Text, nullable=False),
     Column("corrected_sha256", String(64), nullable=False),
     Index("dragoman_reject_of_run", "run_id", "node"),
     Index("dragoman_reject_open", "integration", "state"),
+    Index("dragoman_reject_claimed", "replay_run"),
 )
 
 audit = Table(

@@ -48,14 +48,14 @@ def note_failure(ledger: Ledger, seen: Happening, alerts: Sequence[Alert]) -> No
 
 
 def note_success(ledger: Ledger, seen: Happening, alerts: Sequence[Alert]) -> None:
-    """A run is closed: its rejects are told, and that the integration has recovered (which no backfill shows)."""
+    """A run is closed: its rejects are told, and that the integration has recovered (which only a live run shows)."""
     run = find_run(ledger, seen)
     if run is not None and run.closed_at is not None and run.state in GREEN:
         if run.figures.get("rejected"):
             message = message_of(ledger, run, seen, "rejects")
             notices = _notices("rejects", run.run_id, message, alerts)
             ledger.note(seen.integration, run.run_id, "rejects", "rejects", notices)
-        red = ledger.red_before(seen.integration, run.closed_at) if run.interval is None else []
+        red = ledger.red_before(seen.integration, run.closed_at) if run.live else []
         if red:
             reason = f"the first green run after {', '.join(red[-3:])}"
             message = message_of(ledger, run, seen, "recovered", reason)

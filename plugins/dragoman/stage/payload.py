@@ -11,13 +11,25 @@ from dragoman.core.batch import Reject
 __all__ = ["rejects_of", "table_of_rejects"]
 
 _TEXTS = ("code", "message", "stage", "field", "position", "original", "mapped", "answer")
-_SCHEMA = pa.schema([*((name, pa.large_string()) for name in _TEXTS), ("rid", pa.int64())])
+_ALIKE = pa.dictionary(pa.int32(), pa.large_string())
+"""For what many rejects of a file share."""
+_SCHEMA = pa.schema(
+    [
+        *((name, pa.large_string()) for name in _TEXTS),
+        ("rid", pa.int64()),
+        ("line", pa.int64()),
+        ("record", pa.large_string()),
+        ("only", _ALIKE),
+        ("shape", _ALIKE),
+    ]
+)
 
 
 def table_of_rejects(rejects: Sequence[Reject]) -> pa.Table:
     """One row per reject, in their order."""
-    return pa.Table.from_pydict(
-        {name: [getattr(reject, name) for reject in rejects] for name in _SCHEMA.names}, schema=_SCHEMA
+    return pa.Table.from_arrays(
+        [pa.array([getattr(one, name) for one in rejects], _SCHEMA.field(name).type) for name in _SCHEMA.names],
+        schema=_SCHEMA,
     )
 
 

@@ -24,8 +24,8 @@ class BehindError(RetriableError):
 
 
 def positions_of(work: Work) -> str:
-    """Where the sources stand after this run, for the destination to keep; a backfill moves nothing."""
-    if work.run.interval:
+    """Where the sources stand after this run, for the destination to keep; only a live run moves anything."""
+    if not work.run.live:
         return "{}"
     left = {
         row.node: {"cursor": row.cursor, "marks": row.marks}
@@ -56,7 +56,7 @@ def catch_up(work: Work) -> None:
     if highest < token:
         return
     work.lease.raise_above(highest)
-    if not missed or begun or work.run.interval or any(one.run_id == work.run_id for one in missed):
+    if not missed or begun or not work.run.live or any(one.run_id == work.run_id for one in missed):
         return
     raise _behind(work, missed)
 

@@ -166,7 +166,7 @@ class _Delivery:
                 if not work.run.accepted and over_at_once(work.flow.policy, rejects, self.counts["in"] + rejects):
                     self._hold(rejects)
                 work.place.progress("deliver", self.counts["in"])
-            if self.session is None and self.spec.mode == "replace" and not self._nothing_new():
+            if self.session is None and self.spec.mode == "replace" and not self._nothing_new() and not work.run.replay:
                 self._open(chain().schema)
 
     def _open(self, schema: pa.Schema) -> DeliverySession:

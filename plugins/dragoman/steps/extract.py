@@ -22,6 +22,7 @@ from dragoman.steps.decode import decode
 from dragoman.steps.limit import over_at_once
 from dragoman.steps.prefetch import Prefetch
 from dragoman.steps.rejects import RejectLog
+from dragoman.steps.replay_stage import seal_replayed
 from dragoman.steps.staged import StagedBatch, rid_base
 from dragoman.steps.work import Work, at_work
 from dragoman.steps.workplace import Workplace
@@ -46,8 +47,19 @@ def extract_stream(work: Work, source: SourceSpec, stream: StreamSpec) -> None:
     """Seal one stream, unless an earlier try of this run has."""
     if work.node_state(stream.node):
         return
+    if work.run.replay and not stream.lookup_only:
+        _read_from_rejects(work, stream)
+        return
     for _batch in read_and_seal(work, source, stream):
         continue
+
+
+def _read_from_rejects(work: Work, stream: StreamSpec) -> None:
+    """Instead of its source a replay reads the originals of rejects; cursor and marks stay."""
+    read = seal_replayed(work, stream.node)
+    counts = {"read": read, "handed_on": read, "rejected": 0, "filtered": 0}
+    work.place.ledger.seal_node(work.run_id, work.token, stream.node, "source", counts)
+    failpoint("extract.sealed")
 
 
 def read_and_seal(work: Work, source: SourceSpec, stream: StreamSpec) -> Iterator[StagedBatch]:
@@ -155,7 +167,7 @@ def _reading(work: Work, source: SourceSpec, stream: StreamSpec) -> Iterator[Ite
     ledger, integration, node = work.place.ledger, work.flow.integration, stream.node
     can = source_can(source)
     with opened_source(source, stream, work.place.connections) as opened:
-        if work.run.interval is None:
+        if work.run.live:
             request = ReadRequest(
                 stream=stream.name,
                 cursor=ledger.cursor(integration, node),

@@ -13,27 +13,31 @@ import pyarrow as pa
 from dragoman.core.errors import FatalError
 from dragoman.core.fieldtype import words_of
 from dragoman.steps.staged import staged_batches
+from dragoman.steps.staged_columns import tallies_in
 from dragoman.steps.work import Work
 from dragoman.translation.kinds import Tallies, add_all, kinds_of, observe
 
-__all__ = ["Shape", "observed"]
+__all__ = ["Shape", "columns_before", "observed"]
 
 
 @dataclass(frozen=True)
 class Shape:
     """``schema``: the batches' columns in the order they first appear.
 
-    ``kinds``: of undeclared JSON columns, and of the paths into them that the translations of this node use.
+    ``kinds``: of undeclared JSON columns, and of the paths into them that the translations of this node use;
+    ``tallies``: the values that they were seen in.
     """
 
     schema: pa.Schema
     kinds: dict[str, str] = field(default_factory=dict)
+    tallies: Tallies = field(default_factory=dict)
 
 
 def observed(work: Work, node: str) -> Shape:
     """What the node staged; a node that staged nothing has the columns that it had the last time."""
     fields: dict[str, pa.Field] = {}
     tallies: Tallies = {}
+    before: Tallies = {}
     readers = [spec for spec in work.flow.translations if node in spec.inputs]
     for batch in staged_batches(work, node):
         for column in batch.table.schema:
@@ -41,12 +45,14 @@ def observed(work: Work, node: str) -> Shape:
         if not any(words_of(column) == "json" for column in batch.table.schema):
             return Shape(pa.schema(list(fields.values())))
         add_all(tallies, observe(batch.table, readers))
+        before = tallies_in(batch.table.schema)
     if not fields:
-        return Shape(_as_before(work, node))
-    return Shape(pa.schema(list(fields.values())), kinds_of(tallies))
+        return Shape(columns_before(work, node))
+    tallies |= before  # a few replayed records show less than all that were read with them
+    return Shape(pa.schema(list(fields.values())), kinds_of(tallies), tallies)
 
 
-def _as_before(work: Work, node: str) -> pa.Schema:
+def columns_before(work: Work, node: str) -> pa.Schema:
     """The columns that the node had in the newest run whose stage is still kept; none where there is no such run."""
     row = work.place.ledger.latest_batch(work.flow.integration, node)
     if row is None:

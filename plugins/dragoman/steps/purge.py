@@ -1,6 +1,7 @@
 """The housekeeping: removes what has been kept long enough, and sees to what dead processes have left behind.
 
-Nothing of an unfinished run is touched, whatever its age: its stage is what it goes on from. The newest run of an
+Nothing of an unfinished run is touched, whatever its age: its stage is what it goes on from; nor the rejects that an
+unfinished replay has claimed. The newest run of an
 integration stays in the history.
 """
 
@@ -151,6 +152,7 @@ class Purge:
         """Returns whether any run has passed its time."""
         found = self._place.stage.runs(integration)
         runs = self._place.ledger.runs_named(found)
+        claimed = self._place.ledger.runs_with_claims(integration)
         passed: list[str] = []
         with_batches: list[str] = []
         for run_id in found:
@@ -158,7 +160,7 @@ class Purge:
             if run is None:
                 self._orphan(integration, run_id, keeping)
             elif run.closed_at is not None and run.closed_at < self._now - keeping.stage:
-                without_rejects = run.closed_at < self._now - keeping.rejects
+                without_rejects = run.closed_at < self._now - keeping.rejects and run_id not in claimed
                 batches, gone = self._drop(integration, run_id, without_rejects=without_rejects)
                 with_batches += [run_id] if batches else []
                 passed += [run_id] if gone else []

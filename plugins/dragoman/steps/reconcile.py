@@ -42,7 +42,7 @@ def close(work: Work) -> None:
     """Check the accounting and write the verdict; cursors move with it, in the same transaction.
 
     They move for a run in doubt too, which is red: all its records are accounted for, and to read them again would send
-    again what has arrived. A backfill moves none.
+    again what has arrived. Only a live run moves any.
     """
     ledger = work.place.ledger
     rows = {row.node: row for row in ledger.nodes(work.run_id)}
@@ -58,7 +58,7 @@ def close(work: Work) -> None:
     counted = [stream.node for stream in work.flow.streams if not stream.lookup_only]
     nothing = all(rows[node].counts.get("nothing_new", 0) for node in counted)
     state = "in_doubt" if verdict.figures["in_doubt"] else "nothing_new" if nothing else "done"
-    moves = work.run.interval is None
+    moves = work.run.live
     work.run = ledger.close_run(work.run_id, work.token, state, verdict.figures, move_cursors=moves)
     failpoint("reconcile.closed")
     after_close(work)
@@ -66,7 +66,7 @@ def close(work: Work) -> None:
 
 def after_close(work: Work) -> None:
     """What sources do once their records are safe: files are moved where ``after:`` says."""
-    if work.run.interval is not None:
+    if not work.run.live:
         return
     for source in work.flow.sources:
         if not source_can(source).files:

@@ -6,19 +6,22 @@ end is given up early (``Flood``): it is over its limit already and only the fir
 
 from __future__ import annotations
 
+import base64
 import json
 from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
 
-from dragoman.core.batch import HIDDEN, RID, Refused, Reject, position_of
+from dragoman.core.batch import HIDDEN, LINE, ONLY, RECORD, RID, Refused, Reject, position_of
 from dragoman.core.fieldtype import words_of
 from dragoman.ledger.rows import RejectRow
 from dragoman.stage.store import RunStage
+from dragoman.steps.staged_columns import packed_columns
 
-__all__ = ["RejectLog", "original_of", "refused_rejects"]
+__all__ = ["STAGES", "RejectLog", "explain_positions", "original_of", "refused_rejects"]
 
+STAGES = ("read", "translate", "deliver")
 _PORTION = 2_000
 
 
@@ -85,17 +88,23 @@ def original_of(table: pa.Table, row: int) -> str:
 
 def explain_positions(rejects: list[Reject], table: pa.Table, rid_base: int) -> list[Reject]:
     """Fill in where the rejected records stood and what they were, from the staged batch they come from."""
+    shape = packed_columns(table) if rejects else ""
+    replayed = ONLY in table.column_names
     for reject in rejects:
         row = reject.rid - rid_base
         if 0 <= row < table.num_rows:
             reject.position = reject.position or position_of(table, row)
             reject.original = reject.original if reject.original is not None else original_of(table, row)
+            reject.shape = shape
+            if replayed:
+                reject.record, reject.only = (table.column(name)[row].as_py() or "" for name in (RECORD, ONLY))
     return rejects
 
 
 def refused_rejects(refused: list[Refused], outputs: pa.Table) -> list[Reject]:
     """What a destination refused, as rejects of the stage ``deliver``."""
     rids = outputs.column(RID) if RID in outputs.column_names else None
+    lines = outputs.column(LINE) if LINE in outputs.column_names else None
     made = []
     for one in refused:
         rid = rids[one.row].as_py() if rids is not None else -1
@@ -109,10 +118,13 @@ def refused_rejects(refused: list[Refused], outputs: pa.Table) -> list[Reject]:
                 answer=one.answer or None,
                 rid=rid if isinstance(rid, int) else -1,
                 in_doubt=one.in_doubt,
+                line=lines[one.row].as_py() if lines is not None else 0,
             )
         )
     return made
 
 
 def _token(value: Any) -> str:
+    if isinstance(value, bytes):
+        value = base64.b64encode(value).decode()
     return json.dumps(value, ensure_ascii=False, default=str)

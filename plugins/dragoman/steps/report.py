@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from dragoman.ledger.rows import Run
+from dragoman.ledger.rows import REPLAY, Run
 from dragoman.steps.accounting import FIGURES
 from dragoman.steps.workplace import Workplace
 
@@ -62,6 +62,8 @@ def _figures(run: Run, nodes: dict[str, dict[str, Any]]) -> dict[str, int]:
 
 def _interval(report: Mapping[str, Any]) -> str:
     interval = report.get("interval")
+    if report.get("kind") == REPLAY:
+        return " replay:"
     return f" backfill {interval[0]} to {interval[1]}:" if interval else ""
 
 

@@ -62,7 +62,7 @@ def run_to_the_end(work: Work) -> None:
 
 def _overlapping(work: Work) -> tuple[SourceSpec, StreamSpec] | None:
     """The stream that can be delivered while it is read, if there is one."""
-    if len(work.flow.deliveries) != 1:
+    if len(work.flow.deliveries) != 1 or work.run.replay:
         return None
     delivery = work.flow.deliveries[0]
     if destination_can(delivery).visible != "run":

@@ -9,14 +9,17 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from dragoman.core.batch import Reject
 from dragoman.core.failpoints import failpoint
 from dragoman.core.flow import Flow, TranslationSpec
 from dragoman.steps.backfill import Backfill
 from dragoman.steps.chain import Chain, root_of, route_outputs
 from dragoman.steps.extract import extract_stream
 from dragoman.steps.kinds import observed
-from dragoman.steps.rejects import RejectLog
+from dragoman.steps.rejects import RejectLog, explain_positions
+from dragoman.steps.replay_sets import stage_outputs_again
 from dragoman.steps.staged import staged_batches
+from dragoman.steps.staged_columns import packed_columns, with_start
 from dragoman.steps.work import Work, at_work
 from dragoman.steps.workplace import Workplace
 from dragoman.translation.engine import SetInput, SetTranslator, Translated
@@ -46,6 +49,9 @@ def translate_node(work: Work, spec: TranslationSpec) -> None:
     """Compute it, unless it is no whole-set translation or an earlier try has."""
     if not spec.is_set or work.node_state(spec.node):
         return
+    if work.run.replay:
+        stage_outputs_again(work, spec)
+        return
     ledger = work.place.ledger
     ledger.drop_batches(work.run_id, work.token, spec.node)
     work.stage.drop(spec.node)
@@ -55,7 +61,7 @@ def translate_node(work: Work, spec: TranslationSpec) -> None:
     else:
         result = Translated()
     log = RejectLog(work.stage, spec.node, "translate")
-    log.add(result.rejects)
+    log.add(_explained(work, spec, result))
     log.flush()
     filtered = sum(result.filtered.values())
     counts: Counter[str] = Counter(
@@ -75,6 +81,21 @@ def translate_node(work: Work, spec: TranslationSpec) -> None:
         ledger.record_batch(work.run_id, work.token, spec.node, seq, sealed=sealed)
     ledger.seal_node(work.run_id, work.token, spec.node, "translation", dict(counts), rejects=log.rows)
     failpoint("translate.set.recorded")
+
+
+def _explained(work: Work, spec: TranslationSpec, result: Translated) -> list[Reject]:
+    """Its rejects, with the records that they come from; an output that was rejected is its own original."""
+    outputs = packed_columns(with_start(result.outputs, spec.node, {}))
+    of_inputs = []
+    for reject in result.rejects:
+        if reject.original is None:
+            of_inputs.append(reject)
+        else:
+            reject.shape = outputs
+    for root in {root_of(work, node) for node in spec.inputs} if of_inputs else ():
+        for batch in staged_batches(work, root):
+            explain_positions(of_inputs, with_start(batch.table, root, {}), batch.rid_base)
+    return result.rejects
 
 
 def _input(work: Work, node: str) -> SetInput:

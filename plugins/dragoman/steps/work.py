@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any
 
 from dragoman.core import clock
@@ -22,6 +23,7 @@ from dragoman.steps.backfill import Backfill, check_backfill
 from dragoman.steps.other_runs import committed, overtaken, wait_for_others
 from dragoman.steps.pinned import find_pinned, pinned_files, pinned_flow
 from dragoman.steps.rejects import RejectLog
+from dragoman.steps.replay_input import ReplayInput
 from dragoman.steps.workplace import Workplace
 
 __all__ = ["HeldError", "Work", "at_work"]
@@ -54,6 +56,11 @@ class Work:
     def token(self) -> int:
         """The fencing token of this holder."""
         return self.lease.token
+
+    @cached_property
+    def replay_input(self) -> ReplayInput:
+        """The records that a replay sends."""
+        return ReplayInput(self.place, self.flow, self.place.ledger.claimed(self.run_id))
 
     @property
     def closed(self) -> bool:
@@ -167,7 +174,7 @@ def at_work(
 
 def _corrected(work: Work, step: str) -> str:
     """What to do about a mistake that only the records showed, and about the run that waits unfinished for it."""
-    if work.closed or work.run.interval or committed(work.place, work.run_id):
+    if work.closed or not work.run.live or committed(work.place, work.run_id):
         return step
     name, said = work.flow.integration, [step] if step else []
     said.append(f"the next dragoman run {name} takes up the corrected file and goes on with this run")
@@ -175,11 +182,11 @@ def _corrected(work: Work, step: str) -> str:
 
 
 def _note_failure(work: Work, code: str, text: str, *, for_good: bool = False) -> None:
-    """The run stays unfinished, except for a backfill of something that was written wrong."""
+    """The run stays unfinished, except for a backfill or a replay of something that was written wrong."""
     ledger = work.place.ledger
     if work.closed or code in {"lease.lost", "lease.fenced"}:
         return
-    if for_good and work.run.interval and not committed(work.place, work.run_id):
+    if for_good and not work.run.live and not committed(work.place, work.run_id):
         ledger.close_run(work.run_id, work.token, "failed", {}, error_code=code, error=text, move_cursors=False)
     else:
         ledger.fail_run(work.run_id, work.token, code, text)

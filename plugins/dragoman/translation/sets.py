@@ -187,7 +187,7 @@ class SetTranslator:
         rids = outputs.column(RID).combine_chunks()
         result.outputs = made.outputs.set_column(made.outputs.num_columns - 1, RID, rids.take(made.outputs.column(RID)))
         for reject in made.rejects:
-            reject.rid = rids[reject.rid].as_py()
+            reject.rid, reject.original = rids[reject.rid].as_py(), reject.mapped
         result.rejects += made.rejects
         if not self._spec.whole_set:
             left = pc.unique(result.outputs.column(RID))

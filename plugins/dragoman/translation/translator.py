@@ -13,7 +13,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dragoman.core.batch import HIDDEN, RID
+from dragoman.core.batch import HIDDEN, LINE, RID
 from dragoman.core.errors import ConfigError, FatalError
 from dragoman.core.fieldtype import words_field, words_of
 from dragoman.core.flow import FieldSpec, TranslationSpec
@@ -231,15 +231,22 @@ class Translator:
             good = pc.indices_nonzero(keep)
             records = records.take(good)
         result.passed = pc.count_distinct(records).as_py() if self._list else len(records)
-        result.outputs = self._outputs(found, good, work.rids(records))
+        lines = prepared.column("_line") if self._list else None
+        result.outputs = self._outputs(found, good, work.rids(records), lines)
 
-    def _outputs(self, found: pa.Table, good: pa.Array | None, rids: pa.ChunkedArray) -> pa.Table:
+    def _outputs(
+        self, found: pa.Table, good: pa.Array | None, rids: pa.ChunkedArray, lines: pa.ChunkedArray | None
+    ) -> pa.Table:
         columns: list[pa.ChunkedArray] = []
         for number, one in enumerate(self._plan.schema):
             column = found.column(f"o_{number}")
             column = column if good is None else column.take(good)
             columns.append(column if column.type == one.type else column.cast(one.type))
-        return pa.Table.from_arrays([*columns, rids], schema=self._plan.schema.append(pa.field(RID, pa.int64())))
+        schema = self._plan.schema
+        if lines is not None:
+            columns.append(lines if good is None else lines.take(good))
+            schema = schema.append(pa.field(LINE, pa.int64()))
+        return pa.Table.from_arrays([*columns, rids], schema=schema.append(pa.field(RID, pa.int64())))
 
     def _reject(
         self, plan: Plan, prepared: pa.Table, codes: pa.ChunkedArray, work: Underway, *, first_only: bool = True
@@ -258,7 +265,11 @@ class Translator:
         rids = work.rids(pa.array(rows, pa.int64())).to_pylist()
         lines = failing.column("_line").to_pylist()
         said = self._list.said if self._list else ""
-        work.result.rejects.extend(rejects_of(plan, self._sandbox, failing, rids, lines, list_name=said))
+        rejects = rejects_of(plan, self._sandbox, failing, rids, lines, list_name=said)
+        if not first_only:
+            for reject, line in zip(rejects, lines, strict=True):
+                reject.line = line
+        work.result.rejects.extend(rejects)
 
 
 def _element(one: Input) -> pa.Field:

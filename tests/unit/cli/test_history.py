@@ -103,7 +103,7 @@ def test_runs_for_people(place: Workplace, capsys: pytest.CaptureFixture[str]) -
     failed = a_run(place, "orders", [], "failed")
     assert main(["runs", "orders"]) == 0
     out = capsys.readouterr().out
-    assert out.splitlines()[0].split()[:3] == ["RUN", "INTEGRATION", "STATE"]
+    assert out.splitlines()[0].split()[:4] == ["RUN", "INTEGRATION", "KIND", "STATE"]
     assert f"{failed.run_id}: 500 from the shop" in out
     assert main(["runs", "--limit", "0"]) == 2
 

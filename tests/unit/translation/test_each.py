@@ -5,6 +5,7 @@ from decimal import Decimal
 import pyarrow as pa
 import pytest
 
+from dragoman.core.batch import LINE
 from dragoman.core.errors import ConfigError
 from dragoman.core.fieldtype import words_field
 from dragoman.core.flow import FieldSpec, TranslationSpec
@@ -32,7 +33,7 @@ def orders(*pairs):
 def apply(what, table, base=0):
     translator = Translator(what, table.schema)
     result = translator.apply(table, base)
-    return [tuple(row.values()) for row in result.outputs.to_pylist()], result
+    return [tuple(row.values()) for row in result.outputs.drop_columns([LINE]).to_pylist()], result
 
 
 TABLE = orders(
@@ -142,3 +143,11 @@ def test_kinds_are_observed_along_the_paths_that_a_map_uses():
     translator = Translator(what, table.schema, kinds=kinds)
     assert [str(one.type) for one in translator.schema] == ["double", "string", "string"]
     assert translator.apply(table).passed == 2
+
+
+def test_outputs_and_rejects_name_their_line():
+    table = orders(("1", '[{"n": 1, "price": 1}, {"n": null, "price": 2}, {"n": 3, "price": 3}]'))
+    result = Translator(spec(atomic=False), table.schema).apply(table)
+    assert result.outputs.column(LINE).to_pylist() == [1, 3]
+    assert [reject.line for reject in result.rejects] == [2]
+    assert [reject.line for reject in Translator(spec(), table.schema).apply(table).rejects] == [0]

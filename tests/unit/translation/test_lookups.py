@@ -114,7 +114,7 @@ def test_per_line_of_a_document():
     )
     what = spec(on={"id": "line.c"}, each_alias="line", each_expression="lines")
     rows, result = apply(what, orders, CUSTOMERS)
-    assert rows == [(1, "Ann", 0), (1, "Bob", 0)]
+    assert rows == [(1, "Ann", 1, 0), (1, "Bob", 2, 0)]
     assert [one.message for one in result.rejects] == [
         "line 2 of lines: customers has no record with id = '8' (lookup customer)"
     ]

@@ -25,6 +25,7 @@ def upgrade() -> None:
         sa.Column("trigger", sa.String(250), nullable=False),
         sa.Column("kind", sa.String(16), nullable=False),
         sa.Column("interval", sa.Text(), nullable=False),
+        sa.Column("asked", sa.Text(), nullable=False),
         sa.Column("accepted", sa.Boolean(), nullable=False),
         sa.Column("bounds", sa.Text(), nullable=False),
         sa.Column("figures", sa.Text(), nullable=False),
@@ -98,12 +99,14 @@ def upgrade() -> None:
         sa.Column("sha256", sa.String(64), nullable=False),
         sa.Column("row", sa.Integer(), nullable=False),
         sa.Column("state", sa.String(16), nullable=False),
+        sa.Column("claimed_as", sa.String(16), nullable=False),
         sa.Column("replay_run", sa.String(64), nullable=False),
         sa.Column("corrected", sa.Text(), nullable=False),
         sa.Column("corrected_sha256", sa.String(64), nullable=False),
     )
     op.create_index("dragoman_reject_of_run", "dragoman_reject", ["run_id", "node"])
     op.create_index("dragoman_reject_open", "dragoman_reject", ["integration", "state"])
+    op.create_index("dragoman_reject_claimed", "dragoman_reject", ["replay_run"])
     op.create_table(
         "dragoman_audit",
         sa.Column("id", _ID, primary_key=True),
