@@ -15,6 +15,7 @@ from dragoman.ledger.lease import Lease, Leases
 from dragoman.ledger.nodes import Nodes
 from dragoman.ledger.notices import Notices
 from dragoman.ledger.positions import Positions
+from dragoman.ledger.receipts import Receipts
 from dragoman.ledger.reject_index import RejectIndex
 from dragoman.ledger.replays import Replays
 from dragoman.ledger.retention import Retention
@@ -49,7 +50,19 @@ __all__ = [
 
 
 class Ledger(
-    Leases, Runs, Decisions, Nodes, Intents, Positions, History, Notices, Breakers, RejectIndex, Replays, Retention
+    Leases,
+    Runs,
+    Decisions,
+    Nodes,
+    Intents,
+    Positions,
+    History,
+    Notices,
+    Breakers,
+    Receipts,
+    RejectIndex,
+    Replays,
+    Retention,
 ):
     """An open ledger; its methods may be called from several threads."""
 

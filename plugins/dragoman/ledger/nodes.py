@@ -12,7 +12,8 @@ from dragoman.core import clock
 from dragoman.core.errors import FatalError
 from dragoman.ledger import tables
 from dragoman.ledger.part import Part, fenced_run, packed, replace_rejects
-from dragoman.ledger.rows import REPLAY, BatchRow, NodeRow, RejectRow
+from dragoman.ledger.receipts import add_receipts
+from dragoman.ledger.rows import REPLAY, BatchRow, NodeRow, RejectRow, Sidecar
 
 __all__ = ["Nodes", "SealedFile"]
 
@@ -110,14 +111,26 @@ class Nodes(Part):
         values = {"node": node, "kind": kind, "state": "prepared", "counts": packed(counts), "marks": "{}"}
         self._write(run_id, token, values, rejects)
 
-    def finish_node(self, run_id: str, token: int, node: str, counts: Mapping[str, int] | None = None) -> None:
-        """The destination has committed; ``counts`` replace the prepared ones where they are given."""
+    def finish_node(
+        self,
+        run_id: str,
+        token: int,
+        node: str,
+        counts: Mapping[str, int] | None = None,
+        *,
+        receipts: Sequence[Sidecar] = (),
+    ) -> None:
+        """The destination has committed; ``counts`` replace the prepared ones where they are given.
+
+        ``receipts`` join the integration's chain.
+        """
         values: dict[str, Any] = {"state": "done", "changed_at": clock.now()}
         if counts is not None:
             values["counts"] = packed(counts)
         table = tables.node
         with self._db.write() as connection:
-            fenced_run(connection, run_id, token)
+            integration = fenced_run(connection, run_id, token)
+            add_receipts(connection, integration, run_id, node, receipts)
             done = connection.execute(
                 table.update().where(table.c.run_id == run_id, table.c.node == node).values(values)
             )

@@ -81,6 +81,13 @@ class RejectIndex(Part):
                 found = dict(numbered(row) for row in connection.execute(query))
             yield from ((number, found[number]) for number in some if number in found)
 
+    def rejects_of_node(self, run_id: str, node: str) -> list[RejectRow]:
+        """All rejects of one node of a run, in the order in which they were noted."""
+        table = tables.reject
+        query = sa.select(table).where(table.c.run_id == run_id, table.c.node == node).order_by(table.c.id)
+        with self._db.read() as connection:
+            return [numbered(row)[1] for row in connection.execute(query)]
+
     def count_rejects(self, integration: str, wanted: Wanted) -> int:
         """How many are chosen."""
         query = sa.select(sa.func.count()).select_from(tables.reject).where(*wanted.of(integration))

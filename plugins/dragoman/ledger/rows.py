@@ -22,8 +22,11 @@ __all__ = [
     "IntentRow",
     "NodeRow",
     "NoticeRow",
+    "ReceiptFile",
+    "ReceiptLink",
     "RejectRow",
     "Run",
+    "Sidecar",
 ]
 
 UNFINISHED = ("open", "failed", "held")
@@ -239,3 +242,48 @@ class NoticeRow:
     """``untold``, ``claimed`` (somebody is sending it) or ``told``; ``waiting``: not due yet."""
     tries: int = 0
     error: str = ""
+
+
+@dataclass(frozen=True)
+class Sidecar:
+    """The receipts of one delivered batch, as they lie in the stage.
+
+    ``rid_base``: the id of the batch's first record. ``keyed_by``: the columns of the key with their types, as JSON.
+    ``origin`` and ``first``: where the batch's first record stood in the source, where its records follow each other.
+    ``file_sha256`` is the hash of the file's bytes, ``sha256`` that of what the receipts say.
+    """
+
+    batch: int
+    rid_base: int
+    keyed_by: str
+    origin: str
+    first: int
+    path: str
+    file_sha256: str
+    sha256: str
+    rows: int
+
+
+@dataclass(frozen=True)
+class ReceiptLink(Sidecar):
+    """A sidecar with its place in the integration's chain."""
+
+    integration: str
+    number: int
+    run_id: str
+    node: str
+    chain: str
+    noted_at: datetime
+
+
+@dataclass(frozen=True)
+class ReceiptFile:
+    """A file of receipts: a sidecar, or several merged. ``first`` and ``last``: numbers in the chain."""
+
+    node: str
+    path: str
+    file_sha256: str
+    first: int
+    last: int
+    sidecars: int
+    rows: int

@@ -39,8 +39,10 @@ __all__ = [
     "node",
     "notice",
     "receipt",
+    "receipt_start",
     "reject",
     "run",
+    "secret",
     "version",
 ]
 
@@ -242,14 +244,40 @@ receipt = Table(
     Column("run_id", String(64), nullable=False),
     Column("node", String(250), nullable=False),
     Column("batch", Integer, nullable=False),
+    Column("rid_base", BigInteger, nullable=False),
+    Column("keyed_by", Text, nullable=False),
+    Column("origin", Text, nullable=False),
+    Column("first", BigInteger, nullable=False),
     Column("path", Text, nullable=False),
+    Column("file_sha256", String(64), nullable=False),
     Column("sha256", String(64), nullable=False),
     Column("rows", BigInteger, nullable=False),
     Column("chain", String(64), nullable=False),
     Column("noted_at", Moment, nullable=False),
     Index("dragoman_receipt_of_run", "run_id", "node"),
 )
-"""One sidecar of receipts per delivered batch; ``chain`` is the hash over the one before and this one's."""
+"""One sidecar of receipts per delivered batch. ``sha256`` is over what the receipts say, ``file_sha256`` over the bytes
+of the file that holds them now (a sidecar, or a larger file that several were merged into); ``chain`` is the hash over
+the link before and this one."""
+
+receipt_start = Table(
+    "dragoman_receipt_start",
+    metadata,
+    Column("integration", String(250), primary_key=True),
+    Column("number", BigInteger, nullable=False),
+    Column("chain", String(64), nullable=False),
+    Column("cut_at", Moment, nullable=False),
+)
+"""Where an integration's chain begins after its oldest links were removed: the last removed link."""
+
+secret = Table(
+    "dragoman_secret",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("value", LargeBinary, nullable=False),
+    Column("made_at", Moment, nullable=False),
+)
+"""Secrets of this installation, made at their first use."""
 
 breaker = Table(
     "dragoman_breaker",

@@ -10,7 +10,7 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol, cast
 
 from dragoman.core.errors import ConfigError, FatalError, RetriableError
 
@@ -28,6 +28,10 @@ class StageFiles(Protocol):
 
     def read(self, path: str) -> bytes:
         """The whole content; ``FatalError`` ``stage.missing`` where there is none."""
+        ...
+
+    def open(self, path: str) -> BinaryIO:
+        """The content, to read parts of it; ``FatalError`` ``stage.missing`` where there is none."""
         ...
 
     def names(self, folder: str) -> list[str]:
@@ -78,6 +82,16 @@ class LocalFiles:
         target = self._root / path
         try:
             return target.read_bytes()
+        except FileNotFoundError as error:
+            raise _missing(str(target)) from error
+        except OSError as error:
+            raise _refused(target, error) from error
+
+    def open(self, path: str) -> BinaryIO:
+        """See ``StageFiles.open``."""
+        target = self._root / path
+        try:
+            return cast("BinaryIO", target.open("rb", buffering=0))
         except FileNotFoundError as error:
             raise _missing(str(target)) from error
         except OSError as error:
@@ -165,6 +179,16 @@ class RemoteFiles:
         except OSError as error:
             raise _refused(f"{self._url}/{path}", error) from error
         return bytes(content)
+
+    def open(self, path: str) -> BinaryIO:
+        """See ``StageFiles.open``; parts are fetched as they are read."""
+        try:
+            opened: BinaryIO = self._fs.open(f"{self._root}/{path}", "rb", block_size=1 << 20)
+        except FileNotFoundError as error:
+            raise _missing(f"{self._url}/{path}") from error
+        except OSError as error:
+            raise _refused(f"{self._url}/{path}", error) from error
+        return opened
 
     def names(self, folder: str) -> list[str]:
         """See ``StageFiles.names``."""

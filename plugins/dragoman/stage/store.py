@@ -2,6 +2,7 @@
 
 Layout: ``<stage>/<integration>/<run_id>/<node>/00000.<hash>.arrow``, rejects beside them as
 ``rejects-<name>.<hash>.arrow``, the pinned copy of the integration as ``pinned-001.<hash>.arrow`` in the run's folder.
+Receipts, which outlive their runs' batches, are in ``<stage>/<integration>/receipts/<node>`` (``receipt_folder.py``).
 The first 16 digits of the content's sha256 stand in the name: a process that has lost its lease can add a file, never
 change one that the ledger knows.
 """
@@ -21,6 +22,7 @@ from dragoman.core.failpoints import failpoint
 from dragoman.stage.envelope import open_table, pack_table
 from dragoman.stage.files import StageFiles, files_at
 from dragoman.stage.payload import rejects_of, table_of_rejects
+from dragoman.stage.receipt_folder import RECEIPTS, ReceiptFolder
 
 __all__ = ["RunStage", "Sealed", "Stage"]
 
@@ -56,7 +58,15 @@ class Stage:
 
     def runs(self, integration: str) -> list[str]:
         """Every run of an integration that has a folder here."""
-        return [unquote(name) for name in self._files.names(_name(integration))]
+        return [unquote(name) for name in self._files.names(_name(integration)) if name != RECEIPTS]
+
+    def receipts(self, integration: str, node: str) -> ReceiptFolder:
+        """The receipts of one delivery, of all its runs."""
+        return ReceiptFolder(self._files, f"{_name(integration)}/{RECEIPTS}/{_name(node)}")
+
+    def nodes_with_receipts(self, integration: str) -> list[str]:
+        """The deliveries of an integration that have receipts here."""
+        return [unquote(name) for name in self._files.names(f"{_name(integration)}/{RECEIPTS}")]
 
     def load(self, path: str, sha256: str) -> pa.Table:
         """A sealed table; ``FatalError`` ``stage.changed`` unless its bytes are those that were sealed."""

@@ -8,8 +8,8 @@ delivery asks the destination: if it holds this run's proof nothing is sent agai
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any, NoReturn, cast
 
@@ -20,21 +20,23 @@ from dragoman.core.errors import FatalError
 from dragoman.core.failpoints import failpoint
 from dragoman.core.flow import DeliverySpec, Flow
 from dragoman.core.items import ItemDestination
-from dragoman.core.ports import DeliverySession, FileDestination, RecordDestination, TellsMore
+from dragoman.core.ports import DeliverySession, FileDestination, GivesAnswers, RecordDestination, TellsMore
+from dragoman.ledger.rows import Sidecar
 from dragoman.steps.backfill import Backfill
 from dragoman.steps.behind import catch_up, positions_of
-from dragoman.steps.chain import Chain, Made, root_of
+from dragoman.steps.chain import Made, root_of
 from dragoman.steps.components import destination_can, opened_destination
 from dragoman.steps.encode import encode
 from dragoman.steps.inputs import seal_inputs
 from dragoman.steps.item_delivery import ItemDelivery
 from dragoman.steps.item_keys import with_records
-from dragoman.steps.kinds import Shape, observed
 from dragoman.steps.limit import allowed_rejects, over_at_once
-from dragoman.steps.prefetch import Prefetch
+from dragoman.steps.made_ahead import made_ahead
+from dragoman.steps.receipt_writer import ReceiptWriter
+from dragoman.steps.refused_before import RefusedBefore
 from dragoman.steps.rejects import RejectLog, explain_positions, refused_rejects
 from dragoman.steps.requests import request_of
-from dragoman.steps.staged import StagedBatch, staged_batches
+from dragoman.steps.staged import StagedBatch
 from dragoman.steps.work import Work, at_work
 from dragoman.steps.workplace import Workplace
 
@@ -83,7 +85,7 @@ def judge_translations(work: Work) -> None:
         if work.node_state(delivery.input):
             continue
         tally = _Tally(work)
-        with _made(work, delivery.input, None) as (batches, _chain):
+        with made_ahead(work, delivery.input, None) as (batches, _chain):
             for made in batches:
                 tally.add(made)
         tally.seal()
@@ -139,6 +141,7 @@ class _Delivery:
         self._items = destination_can(spec).items
         self._in_hand: tuple[Made, pa.Table] | None = None
         self._before: int | None = None
+        self.receipts = ReceiptWriter(work, spec)
 
     def run(self, live: Iterable[StagedBatch] | None) -> None:
         with self._opened:
@@ -146,12 +149,14 @@ class _Delivery:
                 self._send(live)
                 self._commit()
             finally:
+                self.receipts.close()
                 if self.session is not None:
                     self.session.close()
 
     def _send(self, live: Iterable[StagedBatch] | None) -> None:
         work, node = self.work, self.spec.node
-        with _made(work, self.spec.input, live) as (batches, chain):
+        before = RefusedBefore(work, node)
+        with made_ahead(work, self.spec.input, live) as (batches, chain):
             for made in batches:
                 self.tally.add(made)
                 failpoint("translate.batch.done")
@@ -159,8 +164,9 @@ class _Delivery:
                 self.counts["in"] += outputs.num_rows
                 if outputs.num_rows:
                     session = self._open(chain().schema)
-                    if not self.applied:
-                        self._write(session, made, outputs)
+                    but = before.rows(outputs) if self.applied else self._write(session, made, outputs)
+                    remote = session.answers(made.batch.batch_id) if isinstance(session, GivesAnswers) else None
+                    self.receipts.add(made.batch, outputs, but=but, remote=remote)
                 failpoint("deliver.batch.sent")
                 rejects = self.tally.rejected + self.log.count
                 if not work.run.accepted and over_at_once(work.flow.policy, rejects, self.counts["in"] + rejects):
@@ -186,7 +192,8 @@ class _Delivery:
         self.applied = self.session.applied()
         return self.session
 
-    def _write(self, session: DeliverySession, made: Made, outputs: pa.Table) -> None:
+    def _write(self, session: DeliverySession, made: Made, outputs: pa.Table) -> list[int]:
+        """Send a batch; returns the rows that did not arrive, or of which nobody knows."""
         if self._items:
             batch = made.batch
             linked = bool(made.counts)
@@ -198,6 +205,7 @@ class _Delivery:
         self.counts["rejected"] += len(refused) - in_doubt
         self.counts["in_doubt"] += in_doubt
         self._log(refused, made, outputs)
+        return [one.row for one in refused]
 
     def _log(self, refused: Sequence[Refused], made: Made, outputs: pa.Table) -> None:
         if refused:
@@ -230,19 +238,27 @@ class _Delivery:
                     f"the destination of {node!r} holds the proof of run {work.run_id}, and the ledger knows of none",
                     next_step=f"the ledger is older than the destination: dragoman abandon {work.run_id}, then run",
                 )
+            receipts = self._receipts()
         else:
             self._judge()
             self.log.flush()
             if isinstance(self.session, TellsMore):
                 self.counts.update(self.session.more())
+            receipts = self._receipts()
             ledger.prepare_node(work.run_id, work.token, node, "delivery", dict(self.counts), rejects=self.log.rows)
             failpoint("deliver.prepared")
             if self.session is not None:
                 self.session.commit(positions_of(work))
             failpoint("deliver.committed")
         self.tally.seal(self._chain_nodes())
-        ledger.finish_node(work.run_id, work.token, node)
+        ledger.finish_node(work.run_id, work.token, node, receipts=receipts)
         failpoint("deliver.recorded")
+
+    def _receipts(self) -> list[Sidecar]:
+        """The sidecars, durable before anything is committed: a full disk is noticed while all can be tried again."""
+        sidecars = self.receipts.finish()
+        failpoint("receipts.written")
+        return sidecars
 
     def _judge(self) -> None:
         work = self.work
@@ -266,27 +282,3 @@ class _Delivery:
     def _nothing_new(self) -> bool:
         row = self.work.node_row(root_of(self.work, self.spec.input))
         return row is not None and bool(row.counts.get("nothing_new", 0))
-
-
-@contextmanager
-def _made(
-    work: Work, node: str, live: Iterable[StagedBatch] | None
-) -> Iterator[tuple[Iterator[Made], Callable[[], Chain]]]:
-    """The outputs of a translation, made ahead in a thread; and its chain, which is compiled at the first batch."""
-    chain: Chain | None = None
-    root = root_of(work, node)
-
-    def compiled(schema: pa.Schema | None = None) -> Chain:
-        nonlocal chain
-        if chain is None:
-            shape = observed(work, root) if live is None else Shape(schema or pa.schema([]))
-            chain = Chain(work, node, shape)
-        return chain
-
-    def make(batches: Iterable[StagedBatch]) -> Iterator[Made]:
-        for batch in batches:
-            yield compiled(batch.table.schema).apply(batch)
-
-    source = staged_batches(work, root) if live is None else live
-    with Prefetch(source, name="stage") as sealed, Prefetch(make(sealed), name="translate") as made:
-        yield made, compiled

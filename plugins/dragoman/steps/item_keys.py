@@ -1,4 +1,4 @@
-"""What tells outputs apart: the text of a delivery's key, and the id of the record that an output comes from."""
+"""What tells outputs apart that have no key: the id of the record that each comes from."""
 
 from __future__ import annotations
 
@@ -9,26 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dragoman.core.batch import RECORD, RID
-from dragoman.formats.words import words
 
-__all__ = ["key_texts", "numbered", "record_ids", "with_records"]
-
-
-def key_texts(table: pa.Table, key: Sequence[str]) -> list[str]:
-    r"""``column=value,…`` of each row, columns in the order of ``key``; NULL is the empty text.
-
-    A backslash stands before ``,``, ``=`` and ``\`` within a name or a value.
-    """
-    pieces: list[pa.Array | pa.Scalar] = []
-    for at, name in enumerate(key):
-        pieces.append(pa.scalar(("," if at else "") + _escaped(name) + "="))
-        text = words(table.column(name)).combine_chunks()
-        for special in ("\\", ",", "="):
-            text = pc.replace_substring(text, special, "\\" + special)
-        pieces.append(text)
-    joined = pc.binary_join_element_wise(*pieces, "", null_handling="replace", null_replacement="")
-    texts: list[str] = joined.to_pylist()
-    return texts
+__all__ = ["numbered", "record_ids", "with_records"]
 
 
 def with_records(outputs: pa.Table, staged: pa.Table, rid_base: int, run_id: str, *, linked: bool) -> pa.Table:
@@ -73,9 +55,3 @@ def numbered(records: Sequence[str]) -> list[str]:
         seen[record] += 1
         done.append(f"{record}:{seen[record]}" if times[record] > 1 else record)
     return done
-
-
-def _escaped(text: str) -> str:
-    for special in ("\\", ",", "="):
-        text = text.replace(special, "\\" + special)
-    return text

@@ -14,7 +14,8 @@ from dragoman.core.items import Item
 from dragoman.core.ports import DeliverRequest
 from dragoman.formats.json_objects import json_objects, unfit_rows
 from dragoman.formats.words import portions
-from dragoman.steps.item_keys import key_texts, numbered, record_ids
+from dragoman.steps.item_keys import numbered, record_ids
+from dragoman.steps.record_key import key_texts
 
 __all__ = ["ItemMaker"]
 
@@ -48,7 +49,9 @@ class ItemMaker:
         if not part.num_rows:
             return []
         bodies = json_objects(part, part.schema, _BINARY).to_pylist()
-        keys = key_texts(part, self._request.key) if self._request.key else [self._names[row] for row in rows]
+        keys = (
+            key_texts(part, self._request.key).to_pylist() if self._request.key else [self._names[row] for row in rows]
+        )
         return [
             Item(row=row, key=key, token=self._token(row, key, body), values=values, body=body.encode())
             for row, key, body, values in zip(rows, keys, bodies, part.to_pylist(), strict=True)

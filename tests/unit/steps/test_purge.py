@@ -69,10 +69,13 @@ class World:
         return purge(self.place, self.folder, **keys)
 
     def staged(self, name="orders"):
+        """All but the receipts, which are kept as long as the history."""
         root = self.top / "stage" / name
-        return (
-            sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()) if root.exists() else []
-        )
+        found = (path.relative_to(root) for path in root.rglob("*") if path.is_file())
+        return sorted(str(path) for path in found if path.parts[0] != "receipts")
+
+    def receipts(self, name="orders"):
+        return sorted(path.name for path in (self.top / "stage" / name / "receipts").rglob("*.arrow"))
 
     def proofs(self, name="orders"):
         with sqlite3.connect(self.top / "lite.db") as lite:

@@ -160,13 +160,31 @@ def upgrade() -> None:
         sa.Column("run_id", sa.String(64), nullable=False),
         sa.Column("node", sa.String(250), nullable=False),
         sa.Column("batch", sa.Integer(), nullable=False),
+        sa.Column("rid_base", sa.BigInteger(), nullable=False),
+        sa.Column("keyed_by", sa.Text(), nullable=False),
+        sa.Column("origin", sa.Text(), nullable=False),
+        sa.Column("first", sa.BigInteger(), nullable=False),
         sa.Column("path", sa.Text(), nullable=False),
+        sa.Column("file_sha256", sa.String(64), nullable=False),
         sa.Column("sha256", sa.String(64), nullable=False),
         sa.Column("rows", sa.BigInteger(), nullable=False),
         sa.Column("chain", sa.String(64), nullable=False),
         sa.Column("noted_at", sa.DateTime(timezone=True), nullable=False),
     )
     op.create_index("dragoman_receipt_of_run", "dragoman_receipt", ["run_id", "node"])
+    op.create_table(
+        "dragoman_receipt_start",
+        sa.Column("integration", sa.String(250), primary_key=True),
+        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.Column("chain", sa.String(64), nullable=False),
+        sa.Column("cut_at", sa.DateTime(timezone=True), nullable=False),
+    )
+    op.create_table(
+        "dragoman_secret",
+        sa.Column("name", sa.String(64), primary_key=True),
+        sa.Column("value", sa.LargeBinary(), nullable=False),
+        sa.Column("made_at", sa.DateTime(timezone=True), nullable=False),
+    )
     op.create_table(
         "dragoman_breaker",
         sa.Column("connection", sa.String(250), primary_key=True),
@@ -184,5 +202,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    for table in ("breaker", "receipt", "intent", "notice", "good_copy", "audit", "reject", "lease", "mark", "cursor", "node", "batch", "run"):
+    for table in ("breaker", "secret", "receipt_start", "receipt", "intent", "notice", "good_copy", "audit", "reject", "lease", "mark", "cursor", "node", "batch", "run"):
         op.drop_table(f"dragoman_{table}")
