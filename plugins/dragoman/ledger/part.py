@@ -16,6 +16,14 @@ from dragoman.ledger.rows import RejectRow
 
 __all__ = ["Part", "check_fence", "fenced_run", "packed", "replace_rejects", "unknown_run"]
 
+_FENCE = (
+    sa.select(tables.run.c.integration, tables.run.c.closed_at, tables.lease.c.token)
+    .join_from(tables.run, tables.lease, tables.lease.c.integration == tables.run.c.integration)
+    .where(tables.run.c.run_id == sa.bindparam("of_run"))
+    .with_for_update(of=tables.lease)
+)
+"""Made once: deliveries to APIs ask before every request."""
+
 
 class Part:
     """A group of the ledger's methods."""
@@ -44,13 +52,7 @@ def check_fence(connection: Connection, integration: str, token: int) -> None:
 
 def fenced_run(connection: Connection, run_id: str, token: int) -> str:
     """The integration of a run, after ``check_fence``."""
-    query = (
-        sa.select(tables.run.c.integration, tables.run.c.closed_at, tables.lease.c.token)
-        .join_from(tables.run, tables.lease, tables.lease.c.integration == tables.run.c.integration)
-        .where(tables.run.c.run_id == run_id)
-        .with_for_update(of=tables.lease)
-    )
-    found = connection.execute(query).one_or_none()
+    found = connection.execute(_FENCE, {"of_run": run_id}).one_or_none()
     if found is None:
         raise unknown_run(run_id)
     if found.token != token:
