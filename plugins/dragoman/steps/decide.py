@@ -8,9 +8,10 @@ from dragoman.core.errors import ConfigError, FatalError
 from dragoman.core.flow import Flow
 from dragoman.ledger.rows import Run
 from dragoman.steps.other_runs import committed
+from dragoman.steps.partly_delivered import must_end_the_same, must_not_double
 from dragoman.steps.pinned import pinned_flow
 from dragoman.steps.report import report_of
-from dragoman.steps.work import repin
+from dragoman.steps.work import Work, repin
 from dragoman.steps.workplace import Workplace
 
 __all__ = ["abandon", "accept", "find_run", "resume"]
@@ -25,18 +26,17 @@ def find_run(place: Workplace, run_id: str) -> Run:
 
 
 def resume(flow: Flow, place: Workplace, run: Run) -> None:
-    """Let a held or failed run go on by today's mapping (a new pinned copy)."""
+    """Let a held or failed run go on by today's mapping (a new pinned copy).
+
+    A run that is partly delivered only where it then ends as if the mapping had been right from the start.
+    """
     _must_be(run, "held", "failed")
-    if committed(place, run.run_id):
-        raise FatalError(
-            "run.partly_delivered",
-            f"a delivery of run {run.run_id} is committed or in flight; another mapping would mix two versions",
-            next_step=f"dragoman run {run.integration} finishes it by its own version",
-        )
     with place.ledger.take_lease(run.integration) as lease:
+        pinned = pinned_flow(place, run)
+        must_end_the_same(flow, Work(pinned, place, lease, run))
         adopted = place.ledger.adopt_run(run.run_id, lease.token)
         place.ledger.audit(place.actor, "resume", run.run_id, f"{run.digest} -> {flow.digest}")
-        repin(flow, pinned_flow(place, run), place, lease, adopted)
+        repin(flow, pinned, place, lease, adopted)
 
 
 def accept(place: Workplace, run: Run) -> None:
@@ -48,14 +48,13 @@ def accept(place: Workplace, run: Run) -> None:
 
 
 def abandon(place: Workplace, run: Run) -> dict[str, Any]:
-    """Give a run up; its cursors stay where they were, so the next run reads its records again."""
+    """Give a run up; its cursors stay where they were, so the next run reads its records again.
+
+    A run that is partly delivered only where nothing doubles by that.
+    """
     _must_be(run, "held", "failed", "open")
     if committed(place, run.run_id):
-        raise FatalError(
-            "run.partly_delivered",
-            f"a delivery of run {run.run_id} may be committed; to read its records again would deliver them twice",
-            next_step=f"dragoman run {run.integration} finishes it",
-        )
+        must_not_double(place, pinned_flow(place, run), run)
     with place.ledger.take_lease(run.integration) as lease:
         adopted = place.ledger.adopt_run(run.run_id, lease.token)
         place.ledger.close_run(

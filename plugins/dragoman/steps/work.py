@@ -127,17 +127,21 @@ class Work:
         why = _over(rejects, read)
         figures = {"read": read, "delivered": delivered, "rejected": rejects}
         self.place.ledger.hold_run(self.run_id, self.token, "run.held", why, by_node, figures=figures)
-        return held_error(self.flow.integration, self.run_id, why)
+        return held_error(self.flow.integration, self.run_id, why, partly=committed(self.place, self.run_id))
 
 
-def held_error(integration: str, run_id: str, why: str) -> HeldError:
-    """What a new run says while one is held, with the three commands."""
+def held_error(integration: str, run_id: str, why: str, *, partly: bool) -> HeldError:
+    """What a new run says while one is held, with the three commands; ``partly``: some of it is delivered."""
+    again = "after correcting the mapping"
+    accept = f"dragoman accept {run_id} (deliver the good records)"
+    if partly:
+        again += ", where the destination upserts"
+        accept = f"dragoman accept {run_id} (deliver the good records, then correct the mapping and dragoman replay)"
     return HeldError(
         "run.held",
         f"run {run_id} of {integration} is held: {why}",
         next_step=f"dragoman rejects {integration} --run {run_id}; then one of: dragoman resume {run_id} "
-        f"(after correcting the mapping) | dragoman accept {run_id} (deliver the good records) "
-        f"| dragoman abandon {run_id}",
+        f"({again}) | {accept} | dragoman abandon {run_id}" + (" (where it upserts)" if partly else ""),
     )
 
 
@@ -204,7 +208,7 @@ def _take_up(flow: Flow, place: Workplace, lease: Lease, run: Run) -> Work:
     if run.finished:
         return Work(find_pinned(place, run) or flow, place, lease, run)
     if run.state == "held":
-        raise held_error(flow.integration, run.run_id, run.error)
+        raise held_error(flow.integration, run.run_id, run.error, partly=committed(place, run.run_id))
     pinned = pinned_flow(place, run)
     if committed(place, run.run_id):
         return Work(pinned, place, lease, place.ledger.adopt_run(run.run_id, lease.token))
