@@ -16,9 +16,9 @@ from dragoman.ledger.rows import Run
 from dragoman.steps.chain import Chain, root_of
 from dragoman.steps.components import destination_can, opened_destination
 from dragoman.steps.item_journal import BatchName, ItemJournal
-from dragoman.steps.item_keys import key_texts
 from dragoman.steps.kinds import observed
 from dragoman.steps.other_runs import deliveries_begun
+from dragoman.steps.record_key import key_texts
 from dragoman.steps.staged import staged_batches
 from dragoman.steps.work import Work
 from dragoman.steps.workplace import Workplace
@@ -85,7 +85,7 @@ def _keys(work: Work, spec: DeliverySpec, *, sent: bool) -> Iterator[str]:
             known = journal.outcomes if journal.settled is None else journal.settled
             table = table.take([row for row, one in sorted(known.items()) if one.state != REFUSED])
         if table.num_rows:
-            yield from key_texts(table, _key(spec))
+            yield from key_texts(table, _key(spec)).to_pylist()
 
 
 def _refused(run: Run, why: str) -> FatalError:
