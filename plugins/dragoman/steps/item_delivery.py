@@ -46,9 +46,13 @@ class ItemDelivery:
         return False
 
     def write(self, batch_id: str, outputs: pa.Table) -> list[Refused]:
-        """Send one batch; ``outputs`` brings ``_record``, the ids of the records that they come from."""
-        maker = ItemMaker(self._request, batch_id, outputs)
-        outcomes = self._outcomes(maker, _number(batch_id), erase=False)
+        """Send one batch; ``outputs`` brings ``_record``, the ids of the records that they come from.
+
+        In mode delete the outputs are removed instead.
+        """
+        erase = self._request.mode == "delete"
+        maker = ItemMaker(self._request, batch_id, outputs, "erase" if erase else "send")
+        outcomes = self._outcomes(maker, _number(batch_id), erase=erase)
         empty = Outcome(DELIVERED)
         self._written = (batch_id, [outcomes.get(row, empty).remote_id for row in range(outputs.num_rows)])
         return _all_refused(maker, outcomes)
@@ -76,7 +80,7 @@ class ItemDelivery:
         name = BatchName(self._request.run_id, self._request.delivery, number, self._request.token)
         journal = ItemJournal(self._ledger, self._stage, name)
         if journal.settled is None:
-            limit = None if erase else self._limit
+            limit = None if number < 0 else self._limit
             journal.settle(ItemSending(self._destination, maker, journal, limit, erase=erase).through())
         settled = journal.settled or {}
         if sorted(settled) != maker.rows:

@@ -210,6 +210,9 @@ CASES = [
     ("reading back without a key", deliver("connector: http, connection: c, path: /orders, read_back: /orders"), "option.combination", 3, "read_back without a key"),
     ("a match without results", deliver("connector: http, connection: c, path: /orders, batch: 50, result: {match: id}"), "option.combination", 3, "items or failed beside it"),
     ("ok without a status", deliver("connector: http, connection: c, path: /orders, result: {items: results, ok: [done]}"), "option.combination", 3, "result.ok without result.status"),
+    ("batch in mode delete", deliver("connector: http, connection: c, path: /o, delete: '/o/{id}', batch: 5, mode: delete, key: [id]"), "option.combination", 3, "batch in mode delete"),
+    ("mode delete without a path of one item", deliver("connector: http, connection: c, path: /o, mode: delete, key: [id]"), "option.combination", 3, "a path such as /orders/{number}"),
+    ("delete without a placeholder", deliver("connector: http, connection: c, path: /o, delete: /o"), "option.combination", 3, "the path of one item"),
     # the graph
     ("unknown from", graph(deliveries="  out: {from: c, connector: postgres, connection: c, table: t}"), "from.unknown", 6, "unknown name 'c' in from"),
     ("delivery without from", graph(deliveries="  out: {connector: postgres, connection: c, table: t}"), "key.missing", 6, "from is missing"),

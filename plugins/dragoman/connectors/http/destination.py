@@ -86,12 +86,11 @@ class HttpDestination:
 
     def requests(self, items: Sequence[Item]) -> Iterator[Sequence[Item]]:
         """By number and size; an item whose own values cannot be sent comes alone."""
-        if items:
-            self._check_columns(items[0])
         return self._batching.requests(items, lambda item: self._unfit(item) is not None)
 
     def send(self, items: Sequence[Item]) -> Answered:
         """One request."""
+        self._check_columns(items[0])
         for item in items:
             unfit = self._unfit(item)
             if unfit is not None:
@@ -118,6 +117,13 @@ class HttpDestination:
 
         After the first one that was answered, a server that is out of reach leaves the others for the next try.
         """
+        if not self._erase_path.own:
+            raise FatalError(
+                "http.no_delete",
+                "nothing says how an item is removed: path is not that of one item",
+                next_step="write delete: /orders/{number}, with a column in braces",
+            )
+        _must_have(items[0], self._erase_path.columns, "delete")
         done: list[Outcome] = []
         wait = None
         terms = Terms(own_path=True, keyed=self._terms.keyed, erasing=True)
@@ -173,15 +179,19 @@ class HttpDestination:
     def _check_columns(self, item: Item) -> None:
         """Columns that the options name must be there; asked of the first item, for all have the same."""
         read_back = self._read_back.columns if self._read_back else ()
-        for name in (*self._path.columns, *((self._external,) if self._external else ()), *read_back):
-            if name not in item.values:
-                raise FatalError(
-                    "http.column",
-                    f"the delivery's options name the column {name!r}, and what is delivered has "
-                    + ", ".join(item.values),
-                    next_step="correct path, external_id or read_back, or add the field to the translation",
-                )
+        named = (*self._path.columns, *((self._external,) if self._external else ()), *read_back)
+        _must_have(item, named, "path, external_id or read_back")
 
 
 def _unfit(error: UnfitError) -> Outcome:
     return Outcome(REFUSED, "http.value", f"the item was not sent: {error}", field=error.column)
+
+
+def _must_have(item: Item, columns: Sequence[str], options: str) -> None:
+    for name in columns:
+        if name not in item.values:
+            raise FatalError(
+                "http.column",
+                f"the delivery's options name the column {name!r}, and what is delivered has " + ", ".join(item.values),
+                next_step=f"correct {options}, or add the field to the translation",
+            )

@@ -192,7 +192,7 @@ def test_a_missing_external_id_refuses_its_item_alone(open_at):
 def test_a_column_that_is_not_delivered_stops_before_anything_is_sent(open_at, options):
     destination = open_at(**options)
     with pytest.raises(FatalError) as caught:
-        list(destination.requests([item(number=1)]))
+        destination.send([item(number=1)])
     assert caught.value.code == "http.column"
     assert "'nr'" in caught.value.message
     assert "number" in caught.value.message
@@ -377,6 +377,19 @@ def test_what_follows_a_failure_is_left_for_the_next_try(open_at):
         assert (letters(done), done.wait) == ("DAA", 5.0)
         with pytest.raises(RetriableError):
             destination.erase([item(2, number=2)])
+
+
+def test_a_removal_needs_the_path_of_one_item(open_at):
+    with pytest.raises(FatalError) as caught:
+        open_at().erase([item(number=1)])
+    assert caught.value.code == "http.no_delete"
+    with pytest.raises(FatalError) as caught:
+        open_at(delete={"path": "/orders/{nr}"}).erase([item(number=1)])
+    assert caught.value.code == "http.column"
+    with serve(lambda _request: Answer(status=204)) as server:
+        destination = open_at(server.url, external_id="ext", delete={"path": "/orders/{number}"}, batch={"size": 2})
+        [request] = destination.requests([item(number=1)])
+        assert letters(destination.erase(request)) == "D"
 
 
 def test_a_removal_without_an_answer_is_unknown(open_at):
