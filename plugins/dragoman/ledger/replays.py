@@ -102,6 +102,32 @@ class Replays(Part):
         with self._db.read() as connection:
             return set(connection.execute(query.distinct()).scalars())
 
+    def decide_rejects(
+        self, numbers: Sequence[int], was: str, becomes: str, *, who: str, what: str, detail: str
+    ) -> None:
+        """A person's word about rejects, all or none, with an audit for each run that they are of.
+
+        Raises:
+            RetriableError: ``reject.changed``: somebody else has decided about some of them meanwhile.
+        """
+        table = tables.reject
+        of_run: dict[str, list[int]] = {}
+        with self._db.write() as connection:
+            for some in portions(numbers):
+                same = (table.c.id.in_(some), table.c.state == was)
+                for row in connection.execute(sa.select(table.c.id, table.c.run_id).where(*same)):
+                    of_run.setdefault(row.run_id, []).append(row.id)
+                connection.execute(table.update().where(*same).values(state=becomes))
+            changed = sum(len(found) for found in of_run.values())
+            if changed != len(numbers):
+                raise RetriableError(
+                    "reject.changed",
+                    f"{len(numbers) - changed} of {len(numbers)} rejects are no longer {was}: somebody has decided",
+                    next_step="dragoman rejects NAME --all shows what they are now",
+                )
+            for run_id, found in of_run.items():
+                _audit(connection, who, what, run_id, f"rejects {_spans(found)}: {detail}")
+
     def decide_reject(
         self, number: int, row: RejectRow, changes: Mapping[str, str], *, who: str, what: str, detail: str
     ) -> None:
@@ -120,6 +146,17 @@ class Replays(Part):
                     next_step=f"dragoman rejects {row.integration} --reject {number}",
                 )
             _audit(connection, who, what, row.run_id, detail)
+
+
+def _spans(numbers: Sequence[int]) -> str:
+    """Numbers as ``1-3, 7``."""
+    spans: list[list[int]] = []
+    for number in sorted(numbers):
+        if spans and spans[-1][-1] == number - 1:
+            spans[-1] = [spans[-1][0], number]
+        else:
+            spans.append([number])
+    return ", ".join("-".join(map(str, span)) for span in spans)
 
 
 def _audit(connection: sa.Connection, who: str, what: str, run_id: str, detail: str) -> None:

@@ -5,7 +5,6 @@ Nothing is held in memory but the numbers of the rejects and the payload files t
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,12 +15,11 @@ from dragoman.core.flow import Flow
 from dragoman.ledger.rows import RejectRow
 from dragoman.steps.narrowing import Part, Upstream, narrowed, parts_of
 from dragoman.steps.pinned import pinned_flow
+from dragoman.steps.reject_payloads import RejectPayloads
 from dragoman.steps.staged_columns import columns_of
 from dragoman.steps.workplace import Workplace
 
-__all__ = ["Refusal", "ReplayInput", "Replayed", "payload_of"]
-
-_FILES = 8
+__all__ = ["Refusal", "ReplayInput", "Replayed"]
 
 
 @dataclass
@@ -71,7 +69,7 @@ class ReplayInput:
         self._nodes = {one.node for one in specs}
         self._upstream = Upstream(flow)
         self._copies: dict[str, tuple[Flow, Upstream]] = {}
-        self._files: OrderedDict[str, list[Reject]] = OrderedDict()
+        self._payloads = RejectPayloads(place.stage)
 
     def records(self) -> Iterator[Replayed | Refusal]:
         """Each record once, in the order in which they were first read, and what cannot be sent."""
@@ -97,21 +95,26 @@ class ReplayInput:
         return self._copy(run_id)[0]
 
     def _record(self, number: int, row: RejectRow) -> Replayed:
-        payload = self._payload(row)
+        payload, mended = self._payload(row)
         copy, before = self._copy(row.run_id)
         parts = narrowed(before, parts_of(payload.only), row.node, payload.line)
-        start = columns_of(payload.shape).start if payload.shape else row.node
+        shape = (mended or payload).shape
+        start = columns_of(shape).start if shape else row.node
         self._check_nodes(row, (start, *(part.node for part in parts)))
         self._check_lines(row, copy, before, parts)
         self._check_deliveries(row, parts)
-        original = self._original(number, row, payload)
+        original = mended.original or "{}" if mended else self._original(number, row, payload)
         record = payload.record or f"{row.run_id}:{row.rid if row.rid >= 0 else f'r{number}'}"
-        return Replayed(start, record, row.position, original, payload.shape, row.run_id, parts, [number])
+        return Replayed(start, record, row.position, original, shape, row.run_id, parts, [number])
+
+    def _payload(self, row: RejectRow) -> tuple[Reject, Reject | None]:
+        try:
+            return self._payloads.first(row), self._payloads.corrected(row)
+        except FatalError as error:
+            raise _NoError("replay.no_original", error.message, error.next_step) from error
 
     def _original(self, number: int, row: RejectRow, payload: Reject) -> str:
         name = row.integration
-        if row.corrected:
-            return str(self._load(row.corrected, row.corrected_sha256)[0].original)
         if row.stage == "read":
             raise _NoError(
                 "replay.unreadable",
@@ -163,28 +166,6 @@ class ReplayInput:
                 raise _NoError("replay.no_original", error.message, error.next_step) from error
             self._copies[run_id] = (copy, Upstream(copy))
         return self._copies[run_id]
-
-    def _payload(self, row: RejectRow) -> Reject:
-        return self._load(row.path, row.sha256)[row.row]
-
-    def _load(self, path: str, sha256: str) -> list[Reject]:
-        if path not in self._files:
-            try:
-                self._files[path] = self._place.stage.load_rejects(path, sha256)
-            except FatalError as error:
-                raise _NoError("replay.no_original", error.message, error.next_step) from error
-            while len(self._files) > _FILES:
-                self._files.popitem(last=False)
-        self._files.move_to_end(path)
-        return self._files[path]
-
-
-def payload_of(place: Workplace, row: RejectRow) -> tuple[Reject, str]:
-    """A reject's payload, and the original that holds now: the corrected one where there is one."""
-    payload = place.stage.load_rejects(row.path, row.sha256)[row.row]
-    if row.corrected:
-        return payload, str(place.stage.load_rejects(row.corrected, row.corrected_sha256)[0].original)
-    return payload, payload.original or ""
 
 
 def _lists(flow: Flow, upstream: Upstream, node: str) -> list[str]:

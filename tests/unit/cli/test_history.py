@@ -114,7 +114,9 @@ def test_rejects_as_json(place: Workplace, capsys: pytest.CaptureFixture[str]) -
     found = printed(capsys, "rejects", "orders")
     assert [one["run_id"] for one in found] == [first.run_id, first.run_id, second.run_id]
     assert found[1] == {
+        "id": 2,
         "run_id": first.run_id,
+        "state": "open",
         "node": "deliver",
         "code": "deliver.refused",
         "field": "name",
@@ -124,6 +126,8 @@ def test_rejects_as_json(place: Workplace, capsys: pytest.CaptureFixture[str]) -
         "original": '{"name": "Ada"}',
         "mapped": '{"name":"Ada"}',
         "answer": "ERROR: too long",
+        "corrected": None,
+        "replay_run": None,
     }
     assert found[0]["original"] == '{"id": "x"}'
     assert found[0]["mapped"] is None
@@ -138,7 +142,7 @@ def test_rejects_for_people(place: Workplace, capsys: pytest.CaptureFixture[str]
     a_run(place, "orders", [BAD_ID, REFUSED])
     assert main(["rejects", "orders"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[2].split()[1:5] == ["translate", "value.not_integer", "id", "orders.csv:3"]
+    assert lines[2].split()[2:7] == ["open", "translate", "value.not_integer", "id", "orders.csv:3"]
     assert lines[2].endswith("'x' is not an integer")
     assert lines[3] == '    original: {"id": "x"}'
     assert lines[-1] == "    answer: ERROR: too long"
