@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NoReturn, cast
 
 import pyarrow as pa
@@ -32,6 +32,7 @@ from dragoman.steps.item_delivery import ItemDelivery
 from dragoman.steps.item_keys import with_records
 from dragoman.steps.limit import allowed_rejects, over_at_once
 from dragoman.steps.made_ahead import made_ahead
+from dragoman.steps.ordering_guard import OrderingGuard, filled, spread, without
 from dragoman.steps.receipt_writer import ReceiptWriter
 from dragoman.steps.refused_before import RefusedBefore
 from dragoman.steps.rejects import RejectLog, explain_positions, refused_rejects
@@ -141,6 +142,8 @@ class _Delivery:
         self._items = destination_can(spec).items
         self._in_hand: tuple[Made, pa.Table] | None = None
         self._before: int | None = None
+        self._guard = OrderingGuard(work.place, work.run, work.flow.integration, spec)
+        self._barred: list[Refused] = []
         self.receipts = ReceiptWriter(work, spec)
 
     def run(self, live: Iterable[StagedBatch] | None) -> None:
@@ -166,6 +169,7 @@ class _Delivery:
                     session = self._open(chain().schema)
                     but = before.rows(outputs) if self.applied else self._write(session, made, outputs)
                     remote = session.answers(made.batch.batch_id) if isinstance(session, GivesAnswers) else None
+                    remote = remote and filled(remote, outputs.num_rows, self._barred)
                     self.receipts.add(made.batch, outputs, but=but, remote=remote)
                 failpoint("deliver.batch.sent")
                 rejects = self.tally.rejected + self.log.count
@@ -199,7 +203,12 @@ class _Delivery:
             linked = bool(made.counts)
             outputs = with_records(outputs, batch.table, batch.rid_base, self.work.run_id, linked=linked)
             self._in_hand = (made, outputs)
-        refused = session.write(made.batch.batch_id, outputs if self._items else visible(outputs))
+        self._barred = self._guard.barred(made, outputs)
+        left = without(outputs, self._barred)
+        refused = session.write(made.batch.batch_id, left if self._items else visible(left))
+        if self._barred:
+            rows = spread(outputs.num_rows, self._barred)
+            refused = [*self._barred, *(replace(one, row=rows[one.row]) for one in refused)]
         in_doubt = sum(one.in_doubt for one in refused)
         self.counts["delivered"] += outputs.num_rows - len(refused)
         self.counts["rejected"] += len(refused) - in_doubt

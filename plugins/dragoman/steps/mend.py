@@ -32,8 +32,8 @@ Tokens = dict[str, msgspec.Raw]
 class Change:
     """How a record should have been.
 
-    ``payload``: the whole of it as a JSON object. Or ``values``: new ones by field, as text where the source gives text;
-    where it gives JSON, JSON, or else text. ``nulls``: fields that are to be NULL.
+    ``payload``: the whole of it as a JSON object. Or ``values``: new ones by field, as text where the source gives
+    text; where it gives JSON, JSON, or else text. ``nulls``: fields that are to be NULL.
     """
 
     payload: str | None = None

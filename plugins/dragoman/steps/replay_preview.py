@@ -15,6 +15,7 @@ from dragoman.stage.store import Stage
 from dragoman.steps.chain import Chain, root_of
 from dragoman.steps.inputs import seal_inputs
 from dragoman.steps.kinds import observed
+from dragoman.steps.ordering_guard import OrderingGuard, without
 from dragoman.steps.pinned import pinned_files
 from dragoman.steps.rejects import original_of
 from dragoman.steps.replay import choose
@@ -59,23 +60,28 @@ def preview_replay(flow: Flow, place: Workplace, wanted: Wanted, *, force: bool 
                 )
             with at_work(flow, aside, run_id="preview") as work:
                 work.replay_input = ReplayInput(place, flow, chosen.claims)
-                _look(work, shown)
+                _look(work, place, shown)
         finally:
             aside.ledger.close()
     return shown
 
 
-def _look(work: Work, shown: dict[str, Any]) -> None:
+def _look(work: Work, place: Workplace, shown: dict[str, Any]) -> None:
     seal_inputs(work)
     seen: set[tuple[str, str]] = set()
     for delivery in work.flow.deliveries:
         root = root_of(work, delivery.input)
         outputs = shown["deliveries"].setdefault(delivery.node, [])
+        guard = OrderingGuard(place, work.run, work.flow.integration, delivery)
         chain: Chain | None = None
         for batch in staged_batches(work, root):
             chain = chain or Chain(work, delivery.input, observed(work, root))
             made = chain.apply(batch)
-            share = made.shares[delivery.node]
+            barred = guard.barred(made, made.shares[delivery.node])
+            shown["rejects"] += [
+                {"code": one.code, "field": one.field, "message": one.message, "position": ""} for one in barred
+            ]
+            share = without(made.shares[delivery.node], barred)
             outputs += [
                 json.loads(original_of(share, row)) for row in range(min(share.num_rows, _SHOWN - len(outputs)))
             ]
