@@ -14,7 +14,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from dragoman.core.batch import RECORD, Refused
-from dragoman.core.errors import FatalError, RetriableError
+from dragoman.core.errors import DOWN, FatalError, RetriableError
 from dragoman.core.items import AGAIN, DELIVERED, REFUSED, UNKNOWN, Answered, Item, Outcome
 from dragoman.core.ports import DeliverRequest
 from dragoman.ledger.lease import Lease
@@ -69,6 +69,8 @@ class ItemPeer:
             return Answered((Outcome(AGAIN, "http.unavailable", "503 before"),) * len(items))
         if word == "nothing":
             return Answered((Outcome(UNKNOWN, "http.timeout", "no answer"),) * len(items))
+        if word == "down":
+            return Answered((Outcome(UNKNOWN, "http.server_error", "500"),) * len(items), outage=DOWN)
         answered = self._apply(items, ids)
         if word == "lost":
             return Answered((Outcome(UNKNOWN, "http.truncated", "no whole answer"),) * len(items))

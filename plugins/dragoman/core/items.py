@@ -72,12 +72,14 @@ class Answered:
     ``outcomes``: one per item, in the order they were sent; an item of which the answer says nothing is ``unknown``.
     ``together``: the request was judged as one, so a refusal may be the fault of any of its items; all outcomes are
     the same then.
-    ``wait``: seconds that the peer asks to wait before the next request.
+    ``wait``: seconds that the peer asks to wait before the next request. ``outage``: ``DOWN`` (``errors.py``) where
+    the peer as a whole did not answer as it should; such answers in a row open its circuit.
     """
 
     outcomes: tuple[Outcome, ...]
     together: bool = False
     wait: float | None = None
+    outage: str = ""
 
 
 class ItemDestination(Protocol):

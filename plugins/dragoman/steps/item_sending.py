@@ -65,6 +65,7 @@ class ItemSending:
         self._request: Callable[[Sequence[Item]], Answered] = destination.erase if erase else destination.send
         self._patience = Patience()
         self._asked: float | None = None
+        self._outage = ""
         self._done: dict[int, Outcome] = {}
 
     def through(self) -> Mapping[int, Outcome]:
@@ -128,10 +129,11 @@ class ItemSending:
             if not isinstance(error, RetriableError):
                 self._journal.save()
                 raise
+            self._outage = error.outage
             self._wait(error.code, error.message, error.retry_after, error.next_step)
             return None
         failpoint("deliver.request.answered")
-        self._asked = answered.wait
+        self._asked, self._outage = answered.wait, answered.outage
         missing = len(items) - len(answered.outcomes)
         if missing:
             silent = Outcome(UNKNOWN, "deliver.no_answer", "the answer says nothing of it")
@@ -193,6 +195,7 @@ class ItemSending:
                 try:
                     found = self._destination.look_up(item)
                 except RetriableError as error:
+                    self._outage = error.outage
                     self._wait(error.code, error.message, error.retry_after, error.next_step)
                     continue
                 break
@@ -241,6 +244,7 @@ class ItemSending:
             f"{message}, after {tries}",
             next_step=step or "nothing is lost: the next try goes on with what is not settled",
             retry_after=None if asked is None else min(asked, MAX_HANDED_ON),
+            outage=self._outage,
         )
 
 

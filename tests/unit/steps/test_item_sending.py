@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from dragoman.core import clock
-from dragoman.core.errors import FatalError, RetriableError
+from dragoman.core.errors import DOWN, FatalError, RetriableError
 from dragoman.core.failpoints import arm
 from dragoman.ledger.ledger import open_ledger
 from dragoman.steps.work import HeldError
@@ -128,6 +128,18 @@ def test_a_peer_that_stays_silent_does_not_get_everything(world):
     refused = world.session(peer).write(world.batch_id, outputs(*range(100)))
     assert [one.row for one in refused] == list(range(6))
     assert ids(peer) == list(range(6, 100))
+
+
+@pytest.mark.parametrize("how", ["none", "idempotency", "upsert"])
+def test_a_peer_that_is_down_is_told_to_its_circuit(world, how):
+    peer = ItemPeer(how, script=["ok", *["down"] * 20])
+    with pytest.raises(RetriableError) as caught:
+        world.session(peer).write(world.batch_id, outputs(*range(1, 20)))
+    assert (caught.value.code, caught.value.outage) == ("http.server_error", DOWN)
+    peer = ItemPeer(how, script=["nothing"] * 20)
+    with pytest.raises(RetriableError) as caught:
+        world.session(peer).write(world.batch_id, outputs(*range(1, 20)))
+    assert caught.value.outage == ""
 
 
 def test_an_item_that_the_answer_leaves_out_is_unknown(world):

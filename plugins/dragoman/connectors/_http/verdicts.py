@@ -19,7 +19,7 @@ from dragoman.connectors._http.signs import BAD, GOOD, UNSURE, sign_of_value
 from dragoman.connectors._http.statuses import error_of
 from dragoman.connectors._http.waiting import MAX_HANDED_ON, asked_wait
 from dragoman.connectors._http.whole_answer import all_of_them, read_whole
-from dragoman.core.errors import FatalError
+from dragoman.core.errors import DOWN, FatalError
 from dragoman.core.items import AGAIN, DELIVERED, REFUSED, UNKNOWN, Answered, Item, Outcome
 
 __all__ = ["Terms", "judge"]
@@ -61,7 +61,7 @@ def judge(reply: Reply | NoReply, items: Sequence[Item], terms: Terms, mask: Mas
         FatalError: no item can be sent this way; the request was surely not applied.
     """
     if isinstance(reply, NoReply):
-        return all_of_them(Outcome(UNKNOWN, "http.no_answer", reply.message), items)
+        return replace(all_of_them(Outcome(UNKNOWN, "http.no_answer", reply.message), items), outage=DOWN)
     status, said = reply.status, mask.excerpt(reply.body)
     told = f"{reply.location.shown} answered {status}" + (f": {said}" if said else "")
     wait = asked_wait(reply.headers)
@@ -81,7 +81,7 @@ def judge(reply: Reply | NoReply, items: Sequence[Item], terms: Terms, mask: Mas
         lost = Outcome(
             UNKNOWN, "http.server_error", f"{told}; whether the server took the request is not known", answer=said
         )
-        return replace(all_of_them(lost, items), wait=wait)
+        return replace(all_of_them(lost, items), wait=wait, outage=DOWN)
     if 300 <= status < 400 and not (status == 300 and (terms.external or terms.own_path)):
         raise _not_followed(reply, told, mask)
     if status in _THE_REQUEST and not (status in _GONE and terms.own_path):

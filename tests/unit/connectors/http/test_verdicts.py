@@ -10,7 +10,7 @@ from dragoman.connectors._http.masking import Mask
 from dragoman.connectors._http.sending import NoReply, Reply
 from dragoman.connectors._http.verdicts import Terms, judge
 from dragoman.core import clock
-from dragoman.core.errors import FatalError, RetriableError
+from dragoman.core.errors import DOWN, FatalError, RetriableError
 from http_answers import PLACE, answer, items, letters
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
@@ -60,7 +60,7 @@ def test_several_matches_of_an_external_id_are_a_refusal():
 @pytest.mark.parametrize("status", [500, 502, 503, 504, 505, 507, 520, 524, 599])
 def test_a_fault_of_the_server_leaves_the_outcome_unknown(status):
     done = answer("<html>oops</html>", status=status, count=2, headers={"retry-after": "7"})
-    assert (letters(done), done.wait, done.outcomes[0].code) == ("UU*", 7.0, "http.server_error")
+    assert (letters(done), done.wait, done.outage, done.outcomes[0].code) == ("UU*", 7.0, DOWN, "http.server_error")
 
 
 @pytest.mark.parametrize("status", [500, 503])
@@ -126,7 +126,7 @@ def test_an_answer_that_is_not_whole(broken, status, expected):
 
 def test_no_answer_is_unknown_for_all():
     done = judge(NoReply("hung up"), items(3), Terms(), Mask())
-    assert letters(done) == "UUU*"
+    assert (letters(done), done.outage) == ("UUU*", DOWN)
 
 
 def test_secrets_in_a_refusal_are_masked():
