@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
+import yaml
 
-from dragoman.core.manifest import DestinationRole, Manifest, Option, SourceRole
-from dragoman.core.option_terms import told
+from dragoman.core.manifest import DestinationRole, Example, Manifest, Option, SourceRole
+from dragoman.core.option_terms import guarantee_of, told
 from dragoman.core.registry import formats, manifests
 
 GENERATED = "Written by `make docs` from the manifest; not to be edited.\n"
@@ -60,6 +61,7 @@ def _connector(one: Manifest) -> str:
         if role:
             parts += [f"## {title}\n", f"Promise: {role.guarantee}\n", *_cases(role)]
             parts += [_can(role), _options(role.options)]
+            parts += [_example(one, role, example) for example in role.examples]
             parts += [f"One of {', '.join(f'`{name}`' for name in group)} is needed.\n" for group in role.one_of]
     return "\n".join(parts)
 
@@ -68,6 +70,23 @@ def _cases(role: SourceRole | DestinationRole) -> list[str]:
     """What is promised instead, with some options; the first that holds counts."""
     lines = "".join(f"- {told(case.given)}: {case.says}\n" for case in role.guarantees)
     return ["What is promised instead, the first line that fits:\n", lines] if lines else []
+
+
+def _example(one: Manifest, role: SourceRole | DestinationRole, example: Example) -> str:
+    """One purpose: what is written, and what these options promise."""
+    written: dict[str, Any] = {"connector": one.connector}
+    written |= {"connection": "shop"} if one.connection else {}
+    written |= example.write
+    word = "source" if isinstance(role, SourceRole) else "deliver"
+    lines = [f"  {name}: {_flow(value)}" for name, value in written.items()]
+    promise = guarantee_of(role, example.write, str(example.write.get("mode") or ""))
+    return "\n".join([f"### {example.title}\n", "```yaml", f"{word}:", *lines, "```\n", f"{promise}\n"])
+
+
+def _flow(value: Any) -> str:
+    """A value as YAML on one line."""
+    text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=10_000, allow_unicode=True)
+    return text.removesuffix("\n").removesuffix("\n...")
 
 
 def _can(role: SourceRole | DestinationRole) -> str:

@@ -18,6 +18,7 @@ __all__ = [
     "Case",
     "ConnectionInfo",
     "DestinationRole",
+    "Example",
     "FormatInfo",
     "Manifest",
     "Option",
@@ -96,6 +97,13 @@ class Case(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     expected: str = ""
 
 
+class Example(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What is written for one purpose, which ``title`` names: options, and keys of the language such as ``mode``."""
+
+    title: str
+    write: dict[str, Any]
+
+
 class SourceRole(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The reading side: what it can do, what it promises, its options; of each group in ``one_of`` just one is set."""
 
@@ -105,6 +113,7 @@ class SourceRole(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     options: dict[str, Option] = {}
     one_of: tuple[tuple[str, ...], ...] = ()
     wrong: tuple[Case, ...] = ()
+    examples: tuple[Example, ...] = ()
 
 
 class DestinationRole(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -116,6 +125,7 @@ class DestinationRole(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     options: dict[str, Option] = {}
     one_of: tuple[tuple[str, ...], ...] = ()
     wrong: tuple[Case, ...] = ()
+    examples: tuple[Example, ...] = ()
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -19,14 +19,12 @@ from dragoman.core.errors import ConfigError
 from dragoman.core.manifest import (
     OPTION_TYPES,
     SUPPORT_LEVELS,
-    DestinationRole,
     FormatInfo,
     Manifest,
     Option,
-    SourceRole,
 )
-from dragoman.core.option_terms import name_in
 from dragoman.core.registry import REGISTRY_FILE
+from dragoman.language.manifest_cases import check_cases, check_examples
 from dragoman.language.options import check_value
 from dragoman.language.reader import Reading, read_yaml
 
@@ -115,10 +113,12 @@ def _check_connector(reading: Reading, manifest: Manifest, folder: str) -> None:
         for option in COMMON_KEYS[name] & set(role.options):
             place = (name, "options", option)
             reading.add(place, "manifest.common_key", f"the option {option!r}", "the language has that key", key=True)
-        _check_cases(reading, role, name)
+        check_cases(reading, role, name)
         for at, group in enumerate(role.one_of):
             for unknown in set(group) - set(role.options):
                 reading.add((name, "one_of", at), "manifest.one_of", f"{unknown!r} in one_of", "a declared option")
+        if not reading.problems:
+            check_examples(reading, role, name, COMMON_KEYS[name])
     destination = manifest.destination
     if destination is not None:
         for mode in set(destination.can.modes) - set(MODES):
@@ -128,23 +128,6 @@ def _check_connector(reading: Reading, manifest: Manifest, folder: str) -> None:
         if destination.can.visible not in {"run", "batch"}:
             found = f"visible {destination.can.visible!r}"
             reading.add(("destination", "can", "visible"), "manifest.visible", found, "run or batch")
-
-
-def _check_cases(reading: Reading, role: SourceRole | DestinationRole, name: str) -> None:
-    """Terms name declared options, and each case says something."""
-    for word in ("guarantees", "wrong"):
-        for at, case in enumerate(getattr(role, word)):
-            for term in case.given:
-                options: Mapping[str, Option] = {**role.options, "mode": Option(type="text")}
-                for part in name_in(term).split("."):
-                    if part not in options:
-                        found = f"the term {term!r} in {word}"
-                        reading.add((name, word, at, "given"), "manifest.term", found, "a declared option")
-                        break
-                    options = options[part].fields
-            if not case.given or not case.says or (word == "wrong" and not case.expected):
-                expected = "given and says, and expected in wrong"
-                reading.add((name, word, at), "manifest.case", f"an incomplete case in {word}", expected)
 
 
 def _check_options(reading: Reading, options: Mapping[str, Option], path: tuple[str, ...]) -> None:

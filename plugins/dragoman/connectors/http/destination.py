@@ -53,6 +53,7 @@ class HttpDestination:
         self._keeps = float(keys.get("keeps") or 0.0)
         self._check_key_header({*self._headers, *endpoint.credentials})
         self._external = str(options.get("external_id") or "")
+        self._replaces = self._method == "PUT" and self._path.own
         self._terms = Terms(
             rules=result_rules(options.get("result")),
             own_path=self._path.own,
@@ -77,10 +78,13 @@ class HttpDestination:
         return self.resolution_after(0.0)
 
     def resolution_after(self, seconds: float, *, whole: bool = True) -> str:
-        """A key helps as long as the peer keeps it, and only where the whole request can be sent again."""
+        """A key helps as long as the peer keeps it, and only where the whole request can be sent again.
+
+        A PUT at the item's own path may always be sent again (RFC 9110, 9.2.2).
+        """
         if self._key_header and whole and (not self._keeps or seconds < self._keeps):
             return "idempotency"
-        if self._external:
+        if self._external or self._replaces:
             return "upsert"
         return "read_back" if self._read_back else "none"
 
