@@ -27,8 +27,10 @@ __all__ = [
     "RID",
     "ReadBatch",
     "ReadEnd",
+    "ReadKeys",
     "Refused",
     "Reject",
+    "is_deleted",
     "position_of",
     "visible",
 ]
@@ -43,6 +45,7 @@ LINE_BITS = 24
 """A line of a line is ``outer << LINE_BITS | inner``; lines count from 1."""
 ORIGIN = b"dragoman:origin"
 FIRST = b"dragoman:first"
+DELETED = b"dragoman:deleted"
 
 
 @dataclass
@@ -51,7 +54,8 @@ class Reject:
 
     ``original`` is the record as JSON text in the source's own words, or the raw line where it could not be read;
     ``mapped`` is the output as JSON text where it got that far; ``answer`` is the target's own answer.
-    ``stage`` is ``read``, ``translate`` or ``deliver``; ``rid`` is the record's id within the run, -1 if unreadable.
+    ``stage`` is ``read``, ``translate`` or ``deliver``, or ``erase`` where the record says that it is gone: to send
+    such a one again is to erase it again. ``rid`` is the record's id within the run, -1 if unreadable.
     ``in_doubt``: nobody can tell whether it has arrived. ``line``: the line of the record's list, where not all of the
     record is rejected; else 0. ``record`` and ``only``: the hidden columns of a record that was replayed. ``shape``:
     the columns that it was staged with, as ``steps/staged_columns.py`` packs them.
@@ -79,6 +83,7 @@ class ReadBatch:
 
     ``table``: staged columns (see ``fieldtype``), and optionally ``_position``: int64 (a line, an index) or string
     (said whole). Without it the records stand at ``first``, ``first + 1``, … of ``origin``.
+    ``deleted``: the source has these records no longer; of each only the columns of the deliveries' keys matter.
     ``rejects``: unreadable records; ``read`` counts them in. ``filtered``: dropped duplicates, counted in by reason.
     """
 
@@ -87,11 +92,23 @@ class ReadBatch:
     first: int = 1
     rejects: list[Reject] = field(default_factory=list)
     filtered: dict[str, int] = field(default_factory=dict)
+    deleted: bool = False
 
     @property
     def read(self) -> int:
         """Records read: handed on, unreadable and dropped."""
         return int(self.table.num_rows) + len(self.rejects) + sum(self.filtered.values())
+
+
+@dataclass
+class ReadKeys:
+    """Keys of all the records that the source has now, in one or several pieces, in the snapshot of what was read.
+
+    ``table``: the columns of ``ReadRequest.keys`` as staged; ``schema``: the staged columns of a whole record.
+    """
+
+    table: pa.Table
+    schema: pa.Schema
 
 
 @dataclass
@@ -127,7 +144,14 @@ def with_origin(batch: ReadBatch) -> pa.Table:
     """The batch's table with its origin in the schema's metadata, as it is staged."""
     metadata = dict(batch.table.schema.metadata or {})
     metadata |= {ORIGIN: batch.origin.encode(), FIRST: str(batch.first).encode()}
+    if batch.deleted:
+        metadata[DELETED] = b"1"
     return batch.table.replace_schema_metadata(metadata)
+
+
+def is_deleted(table: pa.Table) -> bool:
+    """Whether a staged batch holds records that the source has no longer."""
+    return DELETED in (table.schema.metadata or {})
 
 
 def position_of(table: pa.Table, row: int) -> str:

@@ -12,7 +12,8 @@ class SourceCan(msgspec.Struct, frozen=True, kw_only=True):
 
     ``files``: it gives files, whose records a format reads. ``cursor``: incremental reads by a column.
     ``freeze``: a frozen upper bound. ``interval``: reads one interval of the cursor, for a backfill. ``streams``:
-    several streams by one definition. ``deletes``: it can give all keys that are there, to find the deleted ones.
+    several streams by one definition. ``deletes``: how deleted records are found by comparing keys: ``whole``, where
+    each reading brings all records; ``keys``, where it gives all keys beside an incremental reading too; empty: not.
     """
 
     files: bool = False
@@ -20,7 +21,7 @@ class SourceCan(msgspec.Struct, frozen=True, kw_only=True):
     freeze: bool = False
     interval: bool = False
     streams: bool = True
-    deletes: bool = False
+    deletes: str = ""
 
 
 class DestinationCan(msgspec.Struct, frozen=True, kw_only=True):

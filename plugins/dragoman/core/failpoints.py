@@ -36,6 +36,9 @@ FAILPOINTS: dict[str, Failpoint] = {
         Failpoint("extract.batch.written", "stage/store.py", "a batch is written aside, not yet renamed"),
         Failpoint("extract.batch.renamed", "stage/store.py", "a batch has its name, the ledger does not know it"),
         Failpoint("extract.batch.recorded", "steps/extract.py", "a batch is in the ledger"),
+        Failpoint(
+            "extract.keys.written", "steps/vanished.py", "the key set is in the stage, the ledger does not know it"
+        ),
         Failpoint("extract.sealed", "steps/extract.py", "a source is read to its end and sealed in the ledger"),
         Failpoint("translate.batch.done", "steps/deliver.py", "a batch is translated, not yet delivered"),
         Failpoint("translate.set.recorded", "steps/translate.py", "a whole-set translation is staged and recorded"),

@@ -17,6 +17,7 @@ import msgspec
 
 __all__ = [
     "CursorSpec",
+    "DeletesSpec",
     "DeliverySpec",
     "FieldSpec",
     "Flow",
@@ -45,6 +46,18 @@ class CursorSpec(msgspec.Struct, frozen=True, kw_only=True):
     param: str = ""
 
 
+class DeletesSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """How deleted records are told: by a ``column`` that is true, else by comparing keys with those of the last run.
+
+    ``most``: the share of the known keys that may be gone at once. ``keys``: the source's columns of which the keys of
+    all deliveries are made; empty where they are more than plain columns.
+    """
+
+    column: str = ""
+    most: float = 0.5
+    keys: tuple[str, ...] = ()
+
+
 class StreamSpec(msgspec.Struct, frozen=True, kw_only=True):
     """One stream of a source: a cursor and an accounting of its own. ``options`` are the connector's, checked."""
 
@@ -55,6 +68,7 @@ class StreamSpec(msgspec.Struct, frozen=True, kw_only=True):
     types: dict[str, str] = {}
     timezone: str = ""
     cursor: CursorSpec | None = None
+    deletes: DeletesSpec | None = None
     lookup_only: bool = False
     """Whether it only serves lookups: then it counts in ``nodes``, not in the five figures."""
 

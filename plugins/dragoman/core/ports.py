@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, NamedTuple, Protocol, runtime_checkable
 
 import pyarrow as pa
 
-from dragoman.core.batch import ReadBatch, ReadEnd, Refused
+from dragoman.core.batch import ReadBatch, ReadEnd, ReadKeys, Refused
 
 __all__ = [
     "DeliverRequest",
@@ -44,6 +44,8 @@ class ReadRequest:
     ``marks``: looks up marks of earlier runs by key (a path); empty string where there is none.
     ``interval``: for a backfill, of which cursor values to read records: from, and up to but not including, as values
     of the cursor's column in the source's own text or as moments in ISO 8601; ``cursor`` and ``bound`` are None then.
+    ``keys``: the columns of which the values of all records are wanted too, as ``ReadKeys`` before the end; only of a
+    source whose manifest says ``deletes: keys``.
     """
 
     stream: str = ""
@@ -53,6 +55,7 @@ class ReadRequest:
     batch_rows: int = 65_536
     allow_empty: bool = False
     interval: tuple[str, str] | None = None
+    keys: tuple[str, ...] = ()
 
 
 class RecordSource(Protocol):
@@ -62,7 +65,7 @@ class RecordSource(Protocol):
         """The upper bound of this run, read once when it opens; None where the source cannot freeze one."""
         ...
 
-    def read(self, request: ReadRequest) -> Iterator[ReadBatch | ReadEnd]:
+    def read(self, request: ReadRequest) -> Iterator[ReadBatch | ReadKeys | ReadEnd]:
         """Batches, and last a ``ReadEnd``."""
         ...
 

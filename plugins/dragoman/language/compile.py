@@ -10,6 +10,7 @@ from dragoman.core.errors import Problem
 from dragoman.core.flow import Flow, Policy
 from dragoman.core.registry import registry
 from dragoman.language.check_alerts import check_alerts
+from dragoman.language.check_deletes import check_deletes
 from dragoman.language.check_expressions import check_expressions
 from dragoman.language.context import Context
 from dragoman.language.document import GraphDocument, ShortDocument
@@ -60,6 +61,7 @@ def compile_content(content: bytes, file: str, folder: Path) -> Compiled:
 def _flow(context: Context, document: ShortDocument | GraphDocument) -> Flow:
     graph = build_graph(context, document)
     check_expressions(context)
+    check_deletes(context, graph)
     schedule = document.schedule
     if schedule is not None:
         _check_schedule(context, document)

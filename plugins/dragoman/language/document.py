@@ -21,6 +21,7 @@ from dragoman.language.values import (
     Identifier,
     IntegrationId,
     NodeName,
+    Rate,
     Text,
     TimeZone,
     TypeText,
@@ -48,6 +49,34 @@ class Cursor(Strict):
     param: Text = Field("", description="For APIs: the parameter that takes the position", examples=["updated_since"])
 
 
+class Deletes(Strict):
+    """How records that the source has no longer are told; in short ``compare``."""
+
+    column: Identifier = Field(
+        "", description="Column that is true where the record is deleted", examples=["is_deleted"]
+    )
+    compare: StrictBool = Field(
+        False, description="Whether the keys are compared with those of the last run: what is gone is deleted"
+    )
+    most: Rate = Field(
+        0.5,
+        description="Share of the known keys that may be gone at once (ten always, all only with 100%); more is red",
+        examples=["80%"],
+    )
+
+
+def _deletes(value: Any) -> Any:
+    if isinstance(value, str):
+        if value != "compare":
+            refuse("deletes.shape", f"{shown(value)} in deletes", "compare, or {column: is_deleted}")
+        return {"compare": True}
+    if isinstance(value, dict) and bool(value.get("column")) == (value.get("compare") is True):
+        ways = "column beside compare" if value.get("column") else "neither column nor compare"
+        refuse("deletes.shape", f"{ways} in deletes", "compare, or {column: is_deleted}")
+    return value
+
+
+DeletesField = Annotated[Deletes, BeforeValidator(_deletes)]
 Format = Annotated[FormatBody, short("type", str)]
 Types = dict[ColumnName, TypeText]
 
@@ -59,6 +88,7 @@ class Stream(Open):
     types: Types | None = Field(None, description="As in the source")
     timezone: TimeZone | None = Field(None, description="As in the source")
     cursor: Annotated[Cursor, short("column", str)] | None = Field(None, description="As in the source")
+    deletes: DeletesField | None = Field(None, description="As in the source")
 
 
 class Source(Open):
@@ -71,6 +101,9 @@ class Source(Open):
     timezone: TimeZone | None = Field(None, description="Zone of times that carry none", examples=["Europe/Paris"])
     streams: dict[NodeName, Stream] | None = Field(None, description="Several streams by one definition")
     cursor: Annotated[Cursor, short("column", str)] | None = Field(None, description="Read only what is new")
+    deletes: DeletesField | None = Field(
+        None, description="How deleted records are told: compare, or {column}", examples=["compare"]
+    )
 
 
 class Each(Strict):

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from dragoman.core.flow import CursorSpec, DeliverySpec, FormatSpec, SourceSpec, StreamSpec
+from dragoman.core.flow import CursorSpec, DeletesSpec, DeliverySpec, FormatSpec, SourceSpec, StreamSpec
 from dragoman.core.manifest import DestinationRole, Manifest, SourceRole
 from dragoman.language.combinations import refuse_combinations
 from dragoman.language.context import Context, Place
-from dragoman.language.document import Cursor, Delivery, FormatBody, Source, Stream
+from dragoman.language.document import Cursor, Deletes, Delivery, FormatBody, Source, Stream
 from dragoman.language.forbidden import LATER_FORMATS
 from dragoman.language.options import Complain, check_options
 from dragoman.language.upserts import check_upsert
@@ -69,6 +69,7 @@ def _stream(
         types=body.types | (stream.types or {}),
         timezone=stream.timezone or body.timezone or "",
         cursor=_cursor(cursor),
+        deletes=_deletes(stream.deletes or body.deletes),
     )
 
 
@@ -76,6 +77,10 @@ def _cursor(cursor: Cursor | None) -> CursorSpec | None:
     if cursor is None:
         return None
     return CursorSpec(column=cursor.column, id=cursor.id, overlap=cursor.overlap, param=cursor.param)
+
+
+def _deletes(deletes: Deletes | None) -> DeletesSpec | None:
+    return None if deletes is None else DeletesSpec(column=deletes.column, most=deletes.most)
 
 
 def delivery_spec(

@@ -18,7 +18,7 @@ LATER_EVENTS = frozenset({"overdue"})
 
 _LATER: dict[str, tuple[str, ...]] = {
     "document": ("template", "environments", "privacy", "offer"),
-    "source": ("deletes", "capture", "acknowledge"),
+    "source": ("capture", "acknowledge"),
     "translation": ("group", "xslt"),
     "delivery": ("schema_changes", "acknowledge"),
 }

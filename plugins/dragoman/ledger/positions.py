@@ -41,8 +41,13 @@ class Positions(Part):
         with self._db.read() as connection:
             return [CursorRow(row.node, json.loads(row.value), row.run_id) for row in connection.execute(query)]
 
-    def put_cursor(self, integration: str, token: int, node: str, value: Any, who: str) -> None:
-        """A person puts a cursor somewhere, or takes it away (None); what it was goes into the audit with it."""
+    def put_cursor(
+        self, integration: str, token: int, node: str, value: Any, who: str, *, forget: Sequence[str] = ()
+    ) -> None:
+        """A person puts a cursor somewhere, or takes it away (None); what it was goes into the audit with it.
+
+        ``forget``: the keys of marks that go with it.
+        """
         table = tables.cursor
         with self._db.write() as connection:
             check_fence(connection, integration, token)
@@ -53,6 +58,9 @@ class Positions(Part):
                 connection.execute(
                     table.insert().values(integration=integration, node=node, value=packed(value), run_id="")
                 )
+            mark = tables.mark.c
+            of_node = (mark.integration == integration, mark.node == node, mark.key.in_(forget))
+            connection.execute(tables.mark.delete().where(*of_node))
             detail = f"{integration}/{node}: {_short(before)} -> {_short(None if value is None else packed(value))}"
             connection.execute(
                 tables.audit.insert().values(at=clock.now(), who=who, what="cursor", run_id="", detail=detail)

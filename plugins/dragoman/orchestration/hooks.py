@@ -66,7 +66,7 @@ class DragomanHook(BaseHook):
 
     def read(self, *, format: Mapping[str, Any] | None = None, **options: Any) -> Iterator[pa.Table]:  # noqa: A002
         """Read to the end, table by table, in the source's own words; unreadable records raise ``FatalError``."""
-        from dragoman.core.batch import ReadEnd
+        from dragoman.core.batch import ReadBatch, ReadEnd, ReadKeys
         from dragoman.core.ports import ReadRequest
         from dragoman.orchestration.by_hand import source_of
         from dragoman.steps.components import opened_source, source_can
@@ -76,6 +76,7 @@ class DragomanHook(BaseHook):
         stream = source.streams[0]
         with opened_source(source, stream, AirflowConnections()) as opened:
             request = ReadRequest()
+            items: Iterator[ReadBatch | ReadKeys | ReadEnd]
             if source_can(source).files:
                 items = decode(cast("FileSource", opened), request, stream.format)
             else:
@@ -83,6 +84,8 @@ class DragomanHook(BaseHook):
             for item in items:
                 if isinstance(item, ReadEnd):
                     return
+                if isinstance(item, ReadKeys):
+                    continue
                 if item.rejects:
                     bad = item.rejects[0]
                     raise FatalError(bad.code, f"{bad.position}: {bad.message}")

@@ -3,6 +3,7 @@
 Layout: ``<stage>/<integration>/<run_id>/<node>/00000.<hash>.arrow``, rejects beside them as
 ``rejects-<name>.<hash>.arrow``, the pinned copy of the integration as ``pinned-001.<hash>.arrow`` in the run's folder.
 Receipts, which outlive their runs' batches, are in ``<stage>/<integration>/receipts/<node>`` (``receipt_folder.py``).
+Key sets, which outlive their run, are ``<stage>/<integration>/keys/<node>/<run_id>/00000.<hash>.arrow``.
 The first 16 digits of the content's sha256 stand in the name: a process that has lost its lease can add a file, never
 change one that the ledger knows.
 """
@@ -24,10 +25,11 @@ from dragoman.stage.files import StageFiles, files_at
 from dragoman.stage.payload import rejects_of, table_of_rejects
 from dragoman.stage.receipt_folder import RECEIPTS, ReceiptFolder
 
-__all__ = ["RunStage", "Sealed", "Stage"]
+__all__ = ["KeySets", "RunStage", "Sealed", "Stage"]
 
 _PIN = "pinned-"
 _REJECTS = "rejects-"
+_KEYS = "keys"
 _PINNED = pa.schema([("name", pa.string()), ("content", pa.large_binary())])
 
 
@@ -48,6 +50,10 @@ class Stage:
         self.url = url
         self._files = files_at(url)
 
+    def keys(self, integration: str, node: str) -> KeySets:
+        """The key sets of a source's node, to find what is deleted."""
+        return KeySets(self._files, f"{_name(integration)}/{_KEYS}/{_name(node)}")
+
     def run(self, integration: str, run_id: str) -> RunStage:
         """The part of one run."""
         return RunStage(self._files, f"{_name(integration)}/{_name(run_id)}")
@@ -58,7 +64,7 @@ class Stage:
 
     def runs(self, integration: str) -> list[str]:
         """Every run of an integration that has a folder here."""
-        return [unquote(name) for name in self._files.names(_name(integration)) if name != RECEIPTS]
+        return [unquote(name) for name in self._files.names(_name(integration)) if name not in {RECEIPTS, _KEYS}]
 
     def receipts(self, integration: str, node: str) -> ReceiptFolder:
         """The receipts of one delivery, of all its runs."""
@@ -75,6 +81,30 @@ class Stage:
     def load_rejects(self, path: str, sha256: str) -> list[Reject]:
         """The rejects of a file that ``write_rejects`` sealed, in their order."""
         return rejects_of(_load(self._files, path, sha256))
+
+
+class KeySets:
+    """The key sets of one node, a folder for each run that found another one than the run before."""
+
+    def __init__(self, files: StageFiles, folder: str) -> None:
+        self._files = files
+        self._folder = folder
+
+    def write(self, run_id: str, number: int, table: pa.Table) -> Sealed:
+        """Write a piece of a run's key set, durable when this returns."""
+        return _seal(self._files, f"{self._folder}/{_name(run_id)}/{number:05d}", table, {})
+
+    def load(self, path: str, sha256: str) -> pa.Table:
+        """See ``Stage.load``."""
+        return _load(self._files, path, sha256)
+
+    def drop(self, run_id: str) -> None:
+        """Remove what a run wrote."""
+        self._files.remove(f"{self._folder}/{_name(run_id)}")
+
+    def runs(self) -> list[str]:
+        """The runs that wrote one, oldest first."""
+        return [unquote(name) for name in self._files.names(self._folder)]
 
 
 class RunStage:
@@ -150,11 +180,15 @@ class RunStage:
         return [name for name in self._files.names(self._folder) if name.startswith(_PIN)]
 
     def _write(self, stem: str, table: pa.Table, extra: Mapping[str, str], before_name: str = "") -> Sealed:
-        content = pack_table(table, extra)
-        sha256 = hashlib.sha256(content).hexdigest()
-        path = f"{self._folder}/{stem}.{sha256[:16]}.arrow"
-        self._files.write(path, memoryview(content), lambda: failpoint(before_name) if before_name else None)
-        return Sealed(path=path, sha256=sha256, rows=table.num_rows, size=content.size)
+        return _seal(self._files, f"{self._folder}/{stem}", table, extra, before_name)
+
+
+def _seal(files: StageFiles, stem: str, table: pa.Table, extra: Mapping[str, str], before_name: str = "") -> Sealed:
+    content = pack_table(table, extra)
+    sha256 = hashlib.sha256(content).hexdigest()
+    path = f"{stem}.{sha256[:16]}.arrow"
+    files.write(path, memoryview(content), lambda: failpoint(before_name) if before_name else None)
+    return Sealed(path=path, sha256=sha256, rows=table.num_rows, size=content.size)
 
 
 def _load(files: StageFiles, path: str, sha256: str) -> pa.Table:

@@ -10,6 +10,8 @@
 Counts are plain integers by name; ``routed.<delivery>`` on a translation is what it handed to that delivery, and
 ``no_route`` the outputs that no ``when:`` wanted; ``rejected_lines`` are bad lines of records that passed by their
 other lines (``each: {…, atomic: false}``). Both count on the side of the outputs, and in the run's five figures.
+``deletions`` of a source are those of its records that it has no longer, ``deleted`` of a delivery those of the
+delivered that were erased there: shares of ``handed_on`` and ``delivered``, which no sum adds again.
 """
 
 from __future__ import annotations

@@ -12,11 +12,12 @@ from dataclasses import dataclass, field, replace
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dragoman.core.batch import HIDDEN, LINE, LINE_BITS, RID, Reject, visible
+from dragoman.core.batch import HIDDEN, LINE, LINE_BITS, RID, Reject, is_deleted, visible
 from dragoman.core.flow import TranslationSpec
 from dragoman.steps.kinds import Shape
 from dragoman.steps.narrowing import Narrowing, Upstream
 from dragoman.steps.rejects import explain_positions, original_of
+from dragoman.steps.removals import Removals, key_spec
 from dragoman.steps.staged import StagedBatch, staged_batches
 from dragoman.steps.staged_columns import with_start
 from dragoman.steps.work import Work
@@ -28,13 +29,17 @@ __all__ = ["Chain", "Made", "lookup_table", "own_ids", "root_of", "route_outputs
 
 @dataclass
 class Made:
-    """What a chain makes of one batch: for each delivery its outputs (with ``_rid``), for each node what to count."""
+    """What a chain makes of one batch: for each delivery its outputs (with ``_rid``), for each node what to count.
+
+    ``deleted``: of these outputs only the keys are known, and they are to be erased.
+    """
 
     batch: StagedBatch
     outputs: pa.Table
     shares: dict[str, pa.Table] = field(default_factory=dict)
     counts: dict[str, Counter[str]] = field(default_factory=dict)
     rejects: dict[str, list[Reject]] = field(default_factory=dict)
+    deleted: bool = False
 
 
 def root_of(work: Work, node: str) -> str:
@@ -52,6 +57,8 @@ class Chain:
     def __init__(self, work: Work, node: str, shape: Shape) -> None:
         self._work = work
         self._links: list[tuple[TranslationSpec, Translator]] = []
+        self._compiled_for: list[tuple[pa.Schema, dict[str, str]]] = []
+        self._removals: list[Removals] = []
         specs: list[TranslationSpec] = []
         while (spec := work.translation(node)) is not None and not spec.is_set:
             specs.insert(0, spec)
@@ -61,16 +68,10 @@ class Chain:
         self._upstream = Upstream(work.flow)
         stream = work.stream(node)
         schema, kinds = shape.schema, shape.kinds
+        self._timezone = stream.timezone if stream else ""
         for spec in specs:
-            translator = Translator(
-                spec,
-                schema,
-                timezone=stream.timezone if stream else "",
-                lookups={lookup.name: lookup_table(work, lookup.source) for lookup in spec.lookups},
-                memory=work.flow.policy.memory,
-                timeout=work.flow.policy.timeout,
-                kinds=kinds,
-            )
+            translator = self._translator(spec, schema, kinds)
+            self._compiled_for.append((schema, kinds))
             self._links.append((spec, translator))
             schema, kinds = translator.schema, {}
         self.schema = pa.schema([column for column in schema if column.name not in HIDDEN])
@@ -82,6 +83,8 @@ class Chain:
 
     def apply(self, batch: StagedBatch) -> Made:
         """Translate one batch; rejects have their position and their original."""
+        if is_deleted(batch.table):
+            return self._erase(batch)
         batch = replace(batch, table=with_start(batch.table, self._root, self._tallies))
         narrowing = Narrowing.of(self._upstream, batch.table, batch.rid_base)
         made = Made(batch, batch.table)
@@ -105,6 +108,38 @@ class Chain:
             made.outputs = result.outputs
             came = _Came.of(result.outputs)
         return made
+
+    def _erase(self, batch: StagedBatch) -> Made:
+        """The keys of deleted records."""
+        made = Made(batch, batch.table, deleted=True)
+        table = batch.table
+        rids = pa.chunked_array([pa.array(range(batch.rid_base, batch.rid_base + table.num_rows), pa.int64())])
+        for link in self._removals or self._compile_removals():
+            outputs, counts, rejects = link.apply(table, rids)
+            made.shares |= link.shares(outputs)
+            made.counts[link.node] = counts
+            made.rejects[link.node] = explain_positions(rejects, batch.table, batch.rid_base)
+            made.outputs, rids, table = outputs, outputs.column(RID), visible(outputs)
+        return made
+
+    def _compile_removals(self) -> list[Removals]:
+        flow = self._work.flow
+        for (spec, whole), (schema, kinds) in zip(self._links, self._compiled_for, strict=True):
+            translator = self._translator(key_spec(spec, flow), schema, kinds)
+            self._removals.append(Removals(flow, spec, translator, whole.schema))
+        return self._removals
+
+    def _translator(self, spec: TranslationSpec, schema: pa.Schema, kinds: dict[str, str]) -> Translator:
+        work = self._work
+        return Translator(
+            spec,
+            schema,
+            timezone=self._timezone,
+            lookups={lookup.name: lookup_table(work, lookup.source) for lookup in spec.lookups},
+            memory=work.flow.policy.memory,
+            timeout=work.flow.policy.timeout,
+            kinds=kinds,
+        )
 
 
 @dataclass
@@ -163,7 +198,7 @@ def _counts(result: Translated) -> Counter[str]:
 
 def lookup_table(work: Work, node: str) -> pa.Table:
     """All records of a stream that serves a lookup."""
-    tables = [visible(batch.table) for batch in staged_batches(work, node)]
+    tables = [visible(batch.table) for batch in staged_batches(work, node) if not is_deleted(batch.table)]
     if not tables:
         return pa.table({})
     return pa.concat_tables([table.replace_schema_metadata(None) for table in tables], promote_options="permissive")

@@ -7,6 +7,7 @@ from typing import Any
 from dragoman.core.errors import ConfigError, FatalError
 from dragoman.core.flow import Flow, StreamSpec
 from dragoman.ledger.rows import CursorRow
+from dragoman.steps.vanished import MARK
 from dragoman.steps.workplace import Workplace
 
 __all__ = ["cursor_of_text", "cursors_of", "put_cursor"]
@@ -21,9 +22,10 @@ def cursors_of(flow: Flow, place: Workplace, node: str = "") -> list[CursorRow]:
 def put_cursor(flow: Flow, place: Workplace, node: str, cursor: dict[str, Any] | None) -> list[CursorRow]:
     """Put the cursor of one stream somewhere, or take it away (None): the next live run then reads from the beginning.
 
+    With the cursor goes the key set of ``deletes: compare``: what the next run finds is the first one again.
     ``FatalError`` ``cursor.run_unfinished`` where a live run has not ended: it would move the cursor by its own.
     """
-    streams = _streams(flow, node)
+    streams = _streams(flow, node, resetting=cursor is None)
     if len(streams) > 1 and cursor is not None:
         raise ConfigError(
             "cursor.which",
@@ -39,8 +41,10 @@ def put_cursor(flow: Flow, place: Workplace, node: str, cursor: dict[str, Any] |
                 next_step=f"dragoman run {flow.integration} finishes it, dragoman abandon {run.run_id} gives it up",
             )
         for stream in streams:
-            place.ledger.put_cursor(flow.integration, lease.token, stream.node, cursor, place.actor)
-    return cursors_of(flow, place, node)
+            forget = () if cursor is not None else (MARK,)
+            place.ledger.put_cursor(flow.integration, lease.token, stream.node, cursor, place.actor, forget=forget)
+    known = {row.node: row for row in place.ledger.cursors(flow.integration)}
+    return [known.get(stream.node, CursorRow(stream.node, None, "")) for stream in streams]
 
 
 def cursor_of_text(text: str) -> dict[str, Any]:
@@ -51,8 +55,11 @@ def cursor_of_text(text: str) -> dict[str, Any]:
     return {"value": int(text) if whole else text, "put": True}
 
 
-def _streams(flow: Flow, node: str) -> list[StreamSpec]:
-    found = [stream for stream in flow.streams if stream.cursor is not None and node in {"", stream.node}]
+def _streams(flow: Flow, node: str, *, resetting: bool = False) -> list[StreamSpec]:
+    kept = [
+        stream for stream in flow.streams if stream.cursor is not None or (resetting and stream.deletes is not None)
+    ]
+    found = [stream for stream in kept if node in {"", stream.node}]
     if not found:
         names = ", ".join(stream.node for stream in flow.streams if stream.cursor is not None)
         raise ConfigError(

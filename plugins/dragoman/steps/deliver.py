@@ -36,6 +36,7 @@ from dragoman.steps.ordering_guard import OrderingGuard, filled, spread, without
 from dragoman.steps.receipt_writer import ReceiptWriter
 from dragoman.steps.refused_before import RefusedBefore
 from dragoman.steps.rejects import RejectLog, explain_positions, refused_rejects
+from dragoman.steps.removals import erase
 from dragoman.steps.requests import request_of
 from dragoman.steps.staged import StagedBatch
 from dragoman.steps.work import Work, at_work
@@ -205,10 +206,14 @@ class _Delivery:
             self._in_hand = (made, outputs)
         self._barred = self._guard.barred(made, outputs)
         left = without(outputs, self._barred)
-        refused = session.write(made.batch.batch_id, left if self._items else visible(left))
+        if made.deleted:
+            refused = erase(session, self.spec, made.batch.batch_id, left, hidden=self._items)
+        else:
+            refused = session.write(made.batch.batch_id, left if self._items else visible(left))
         if self._barred:
             rows = spread(outputs.num_rows, self._barred)
             refused = [*self._barred, *(replace(one, row=rows[one.row]) for one in refused)]
+        self.counts["deleted"] += outputs.num_rows - len(refused) if made.deleted else 0
         in_doubt = sum(one.in_doubt for one in refused)
         self.counts["delivered"] += outputs.num_rows - len(refused)
         self.counts["rejected"] += len(refused) - in_doubt
@@ -218,7 +223,7 @@ class _Delivery:
 
     def _log(self, refused: Sequence[Refused], made: Made, outputs: pa.Table) -> None:
         if refused:
-            rejects = refused_rejects(list(refused), outputs)
+            rejects = refused_rejects(list(refused), outputs, stage="erase" if made.deleted else "deliver")
             self.log.add(explain_positions(rejects, made.batch.table, made.batch.rid_base))
 
     def allows(self, rejects: int) -> bool:

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import pyarrow as pa
 
-from dragoman.core.batch import ReadBatch, ReadEnd, with_origin
+from dragoman.core.batch import ReadBatch, ReadEnd, ReadKeys, with_origin
 from dragoman.core.errors import FatalError
 from dragoman.core.failpoints import failpoint
 from dragoman.core.fieldtype import TYPE, words_of
@@ -19,11 +19,13 @@ from dragoman.core.ports import FileSource, ReadRequest, RecordSource
 from dragoman.steps.backfill import Backfill
 from dragoman.steps.components import opened_source, source_can
 from dragoman.steps.decode import decode
+from dragoman.steps.deletions import pieces
 from dragoman.steps.limit import over_at_once
 from dragoman.steps.prefetch import Prefetch
 from dragoman.steps.rejects import RejectLog
 from dragoman.steps.replay_stage import seal_replayed
 from dragoman.steps.staged import StagedBatch, rid_base
+from dragoman.steps.vanished import compared
 from dragoman.steps.work import Work, at_work
 from dragoman.steps.workplace import Workplace
 
@@ -69,18 +71,20 @@ def read_and_seal(work: Work, source: SourceSpec, stream: StreamSpec) -> Iterato
     commits only after this node is sealed.
     """
     sealing = _Sealing(work, stream)
-    with _reading(work, source, stream) as items:
-        for item in items:
-            if isinstance(item, ReadEnd):
-                sealing.end = item
-                continue
-            batch = sealing.take(item)
-            if batch is not None:
-                yield batch
-            if sealing.seen_enough:
-                sealing.end = ReadEnd(nothing_new=True)
-                break
-    sealing.finish()
+    try:
+        with _reading(work, source, stream) as items:
+            for item in items:
+                if isinstance(item, ReadEnd):
+                    sealing.end = item
+                    continue
+                yield from sealing.take(item)
+                if sealing.seen_enough:
+                    sealing.end = ReadEnd(nothing_new=True)
+                    break
+        yield from sealing.take_vanished()
+        sealing.finish()
+    finally:
+        sealing.close()
 
 
 class _Sealing:
@@ -94,6 +98,7 @@ class _Sealing:
         self.end: ReadEnd | None = None
         self.limit = None if stream.lookup_only else work.read_limit
         self._seq = 0
+        self._vanished = compared(work, stream)
         work.place.ledger.drop_batches(work.run_id, work.token, stream.node)
         work.stage.drop(stream.node)
 
@@ -102,8 +107,34 @@ class _Sealing:
         """Whether a preview has its records."""
         return self.limit is not None and self.counts["handed_on"] >= self.limit
 
-    def take(self, item: ReadBatch) -> StagedBatch | None:
-        """Seal one batch; None where it holds no record."""
+    def close(self) -> None:
+        """Give back what a comparison of keys has opened."""
+        if self._vanished is not None:
+            self._vanished.close()
+
+    def take(self, item: ReadBatch | ReadKeys) -> Iterator[StagedBatch]:
+        """Seal one batch, in pieces where it holds deleted records beside others."""
+        if self._vanished is not None and (isinstance(item, ReadKeys) or self.stream.cursor is None):
+            self._vanished.add(item)
+        if isinstance(item, ReadKeys):
+            return
+        spec = self.stream.deletes
+        for piece in pieces(item, spec) if spec is not None and spec.column else (item,):
+            batch = self._seal(piece)
+            if batch is not None:
+                yield batch
+
+    def take_vanished(self) -> Iterator[StagedBatch]:
+        """Seal the deletions that the comparison of keys has found; only after a reading that went to its end."""
+        if self._vanished is None or self.end is None:
+            return
+        for item in self._vanished.gone():
+            batch = self._seal(item)
+            if batch is not None:
+                yield batch
+        self.end = replace(self.end, marks={**self.end.marks, **self._vanished.marks()})
+
+    def _seal(self, item: ReadBatch) -> StagedBatch | None:
         work, node = self.work, self.stream.node
         if self.limit is not None:
             item = replace(item, table=item.table.slice(0, self.limit - self.counts["handed_on"]))
@@ -120,6 +151,7 @@ class _Sealing:
         work.place.ledger.record_batch(work.run_id, work.token, node, self._seq, sealed=sealed)
         failpoint("extract.batch.recorded")
         self.counts["handed_on"] += table.num_rows
+        self.counts["deletions"] += table.num_rows if item.deleted else 0
         work.place.progress("read", self.counts["read"])
         batch = StagedBatch(
             f"{work.run_id}/{node}/{self._seq:05d}", self._seq, rid_base(work.node_index(node), self._seq), table
@@ -162,7 +194,7 @@ class _Sealing:
 
 
 @contextmanager
-def _reading(work: Work, source: SourceSpec, stream: StreamSpec) -> Iterator[Iterator[ReadBatch | ReadEnd]]:
+def _reading(work: Work, source: SourceSpec, stream: StreamSpec) -> Iterator[Iterator[ReadBatch | ReadKeys | ReadEnd]]:
     """The stream's batches, read ahead in a thread."""
     ledger, integration, node = work.place.ledger, work.flow.integration, stream.node
     can = source_can(source)
@@ -175,6 +207,8 @@ def _reading(work: Work, source: SourceSpec, stream: StreamSpec) -> Iterator[Ite
             )
         else:
             request = ReadRequest(stream=stream.name, interval=None if stream.lookup_only else work.run.interval)
+        if stream.deletes is not None and not stream.deletes.column and stream.cursor is not None:
+            request = replace(request, keys=stream.deletes.keys if request.interval is None else ())
         request = replace(request, allow_empty=work.flow.policy.allow_empty)
         if can.freeze and stream.cursor is not None and request.interval is None:
             bound = work.run.bounds.get(node)
@@ -182,6 +216,7 @@ def _reading(work: Work, source: SourceSpec, stream: StreamSpec) -> Iterator[Ite
                 bound = cast("RecordSource", opened).freeze(request)
                 ledger.set_bound(work.run_id, work.token, node, bound)
             request = replace(request, bound=bound)
+        reading: Iterator[ReadBatch | ReadKeys | ReadEnd]
         if can.files:
             reading = decode(cast("FileSource", opened), request, stream.format)
         else:

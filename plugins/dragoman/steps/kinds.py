@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
+from dragoman.core.batch import is_deleted
 from dragoman.core.errors import FatalError
 from dragoman.core.fieldtype import words_of
 from dragoman.steps.staged import staged_batches
@@ -36,19 +37,23 @@ class Shape:
 def observed(work: Work, node: str) -> Shape:
     """What the node staged; a node that staged nothing has the columns that it had the last time."""
     fields: dict[str, pa.Field] = {}
+    deleted: dict[str, pa.Field] = {}
     tallies: Tallies = {}
     before: Tallies = {}
     readers = [spec for spec in work.flow.translations if node in spec.inputs]
     for batch in staged_batches(work, node):
+        gone = is_deleted(batch.table)
         for column in batch.table.schema:
-            fields.setdefault(column.name, column)
-        if not any(words_of(column) == "json" for column in batch.table.schema):
+            (deleted if gone else fields).setdefault(column.name, column)
+        if not gone and not any(words_of(column) == "json" for column in batch.table.schema):
             return Shape(pa.schema(list(fields.values())))
         add_all(tallies, observe(batch.table, readers))
         before = tallies_in(batch.table.schema)
     if not fields:
-        return Shape(columns_before(work, node))
+        known = {column.name: column for column in columns_before(work, node)} | deleted
+        return Shape(pa.schema(list(known.values())), kinds_of(tallies), tallies)
     tallies |= before  # a few replayed records show less than all that were read with them
+    fields |= {name: column for name, column in deleted.items() if name not in fields}
     return Shape(pa.schema(list(fields.values())), kinds_of(tallies), tallies)
 
 

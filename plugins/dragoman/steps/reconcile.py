@@ -14,6 +14,7 @@ from dragoman.steps.components import opened_source, source_can
 from dragoman.steps.deliver import deliver_node
 from dragoman.steps.inputs import seal_inputs
 from dragoman.steps.report import report_of
+from dragoman.steps.vanished import keep_newest
 from dragoman.steps.work import Work, at_work
 from dragoman.steps.workplace import Workplace
 
@@ -68,6 +69,8 @@ def after_close(work: Work) -> None:
     """What sources do once their records are safe: files are moved where ``after:`` says."""
     if not work.run.live:
         return
+    for stream in work.flow.streams:
+        keep_newest(work, stream)
     for source in work.flow.sources:
         if not source_can(source).files:
             continue

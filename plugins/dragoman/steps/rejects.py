@@ -101,8 +101,8 @@ def explain_positions(rejects: list[Reject], table: pa.Table, rid_base: int) -> 
     return rejects
 
 
-def refused_rejects(refused: list[Refused], outputs: pa.Table) -> list[Reject]:
-    """What a destination refused, as rejects of the stage ``deliver``."""
+def refused_rejects(refused: list[Refused], outputs: pa.Table, stage: str = "deliver") -> list[Reject]:
+    """What a destination refused, as rejects of the stage ``deliver``, or ``erase``."""
     rids = outputs.column(RID) if RID in outputs.column_names else None
     lines = outputs.column(LINE) if LINE in outputs.column_names else None
     made = []
@@ -112,7 +112,7 @@ def refused_rejects(refused: list[Refused], outputs: pa.Table) -> list[Reject]:
             Reject(
                 code=one.code,
                 message=one.message,
-                stage="deliver",
+                stage=stage,
                 field=one.field,
                 mapped=original_of(outputs, one.row),
                 answer=one.answer or None,

@@ -18,7 +18,7 @@ UNPROVEN = (
 )
 """The guarantee of a delivery that keeps no proof, in place of its connector's."""
 _NOT_COUNTED = {"kind", "state", "nothing_new", "unproven", "guarantee"}
-_SILENT = ("nothing_new", "rejected_lines", "no_route")
+_SILENT = ("nothing_new", "rejected_lines", "no_route", "deletions", "deleted")
 
 
 def report_of(place: Workplace, run_id: str) -> dict[str, Any]:
@@ -37,6 +37,7 @@ def report_of(place: Workplace, run_id: str) -> dict[str, Any]:
         "kind": run.kind,
         "interval": run.interval,
         **_figures(run, nodes),
+        "deleted": sum(counts.get("deleted", 0) for counts in nodes.values()),
         "balanced": run.finished and run.state in {"done", "nothing_new", "in_doubt"},
         "seconds": round(run.seconds, 3),
         "late": run.late_at is not None,
@@ -72,7 +73,8 @@ def summary(report: dict[str, Any]) -> str:
     lines = [
         f"{report['integration']}:{_interval(report)} {report['state']} in {report['seconds']} s "
         f"(run {report['run_id']})",
-        "  ".join(f"{figure} {report[figure]}" for figure in FIGURES),
+        "  ".join(f"{figure} {report[figure]}" for figure in FIGURES)
+        + (f"  (of them deletions {report['deleted']})" if report.get("deleted") else ""),
     ]
     lines += [
         f"  {name:<24} " + "  ".join(f"{key} {value}" for key, value in counts.items() if key not in _NOT_COUNTED)

@@ -232,7 +232,7 @@ CASES = [
     ("group", short(more="translate:\n  group: {by: [a]}\n"), "language.not_yet", 5, "group is not available yet"),
     ("xslt", short(more="translate:\n  xslt: a.xsl\n"), "language.not_yet", 5, "xslt is not available yet"),
     ("capture", source("connector: postgres, connection: c, table: t, capture: logical"), "language.not_yet", 2, "capture is not available yet"),
-    ("deletes", source("connector: postgres, connection: c, table: t, deletes: compare"), "language.not_yet", 2, "deletes is not available yet"),
+    ("deletes", source("connector: postgres, connection: c, table: t, deletes: all"), "deletes.shape", 2, "'all' in deletes"),
     ("schema changes", deliver("connector: postgres, connection: c, table: t, schema_changes: evolve"), "language.not_yet", 3, "schema_changes is not available yet"),
     ("edifact", source("connector: files, connection: c, path: 'x.edi', format: {type: edifact, message: ORDERS}"), "language.not_yet", 2, "the format edifact is not available yet"),
     ("parquet", deliver("connector: files, connection: c, path: 'x.parquet', format: parquet"), "language.not_yet", 3, "the format parquet is not available yet"),

@@ -6,15 +6,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import pyarrow as pa
+
 from dragoman.connectors._sql.identifiers import quote
 from dragoman.connectors._sql.keyset import Keyset
 from dragoman.connectors._sql.nowhere import unplaced
 from dragoman.connectors._sql.seen import Seen
-from dragoman.core.batch import ReadBatch, ReadEnd
+from dragoman.core.batch import ReadBatch, ReadEnd, ReadKeys
 from dragoman.core.errors import FatalError
 from dragoman.core.ports import ReadRequest
 
-__all__ = ["Asked", "Relation", "check_finite", "greatest", "read_relation"]
+__all__ = ["Asked", "Relation", "check_finite", "greatest", "read_keys", "read_relation"]
 
 
 class Relation(Protocol):
@@ -23,6 +25,11 @@ class Relation(Protocol):
     @property
     def keyset(self) -> Keyset | None:
         """Its cursor, None where all of it is read each time."""
+        ...
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The staged columns of a row."""
         ...
 
     def batches(self, tail: str = "", flag: str = "", seen: Seen | None = None) -> Iterator[ReadBatch]:
@@ -66,6 +73,13 @@ def read_relation(relation: Relation, request: ReadRequest) -> Iterator[ReadBatc
     flag = keyset.flag(cursor, bound) if seen else ""
     yield from relation.batches(f"WHERE {keyset.window(cursor, bound)} ORDER BY {keyset.order}", flag, seen)
     yield ReadEnd(cursor=keyset.end(bound, seen), nothing_new=True)
+
+
+def read_keys(relation: Relation, keys: Relation) -> Iterator[ReadKeys]:
+    """The keys of all rows of a relation. ``keys``: the same one, cut down to the columns of the keys."""
+    yield ReadKeys(keys.schema.empty_table(), relation.schema)
+    for batch in keys.batches():
+        yield ReadKeys(batch.table, relation.schema)
 
 
 @dataclass(frozen=True)

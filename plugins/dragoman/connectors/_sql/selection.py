@@ -10,7 +10,7 @@ from typing import Any
 from dragoman.connectors._sql.identifiers import quote_table, split_table
 from dragoman.core.errors import FatalError
 
-__all__ = ["chosen", "origin_of", "relation"]
+__all__ = ["chosen", "key_columns", "origin_of", "relation"]
 
 
 def relation(options: Mapping[str, Any]) -> str:
@@ -24,6 +24,23 @@ def relation(options: Mapping[str, Any]) -> str:
 def origin_of(options: Mapping[str, Any]) -> str:
     """What positions name."""
     return "query" if options.get("query") else str(options["table"])
+
+
+def key_columns(origin: str, keys: Sequence[str], present: Sequence[str]) -> list[str]:
+    """The columns that hold the keys, as the source spells them; one name in another case is the same.
+
+    Raises:
+        FatalError: ``deletes.no_key_column`` for one that is not there.
+    """
+    folded = {name.lower(): name for name in present}
+    missing = [key for key in keys if key not in present and key.lower() not in folded]
+    if missing:
+        raise FatalError(
+            "deletes.no_key_column",
+            f"the keys of the deliveries are made of {', '.join(missing)}, and {origin} has {', '.join(present)}",
+            next_step="add the column to columns:, or correct the delivery's key",
+        )
+    return [key if key in present else folded[key.lower()] for key in keys]
 
 
 def chosen(system: str, options: Mapping[str, Any], present: Sequence[str]) -> list[str]:

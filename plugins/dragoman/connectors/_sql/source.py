@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Generic, Protocol
 
 from dragoman.connectors._sql.driver import S
-from dragoman.connectors._sql.incremental import Relation, read_relation
-from dragoman.core.batch import ReadBatch, ReadEnd
+from dragoman.connectors._sql.incremental import Relation, read_keys, read_relation
+from dragoman.connectors._sql.selection import key_columns
+from dragoman.core.batch import ReadBatch, ReadEnd, ReadKeys
 from dragoman.core.errors import DragomanError
 from dragoman.core.ports import ReadRequest
 
@@ -37,8 +38,8 @@ class Reader(Protocol[S]):
         """The error of this package for what the system said while ``doing`` something."""
         ...
 
-    def relation(self, server: S, request: ReadRequest) -> Relation:
-        """What is read, its names checked."""
+    def relation(self, server: S, request: ReadRequest, columns: Sequence[str] = ()) -> Relation:
+        """What is read, its names checked; with ``columns`` these alone, and all rows whatever the cursor."""
         ...
 
 
@@ -62,13 +63,17 @@ class SqlSource(Generic[S]):
             raise reader.explain(error, f"reading the bound of {reader.origin}") from error
         return bound
 
-    def read(self, request: ReadRequest) -> Iterator[ReadBatch | ReadEnd]:
+    def read(self, request: ReadRequest) -> Iterator[ReadBatch | ReadKeys | ReadEnd]:
         """Batches of about ``request.batch_rows`` rows at most, then the end with the cursor to commit."""
         reader = self._reader
         server = self._open()
         try:
             reader.begin(server)
-            yield from read_relation(reader.relation(server, request), request)
+            relation = reader.relation(server, request)
+            if request.keys:
+                keys = key_columns(reader.origin, request.keys, relation.schema.names)
+                yield from read_keys(relation, reader.relation(server, request, keys))
+            yield from read_relation(relation, request)
             reader.commit(server)
         except reader.error as error:
             raise reader.explain(error, f"reading {reader.origin}") from error

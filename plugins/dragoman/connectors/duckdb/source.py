@@ -67,8 +67,11 @@ class _Duckdb:
     def explain(self, error: duckdb.Error, doing: str) -> DragomanError:
         return explain(error, doing)
 
-    def relation(self, server: duckdb.DuckDBPyConnection, request: ReadRequest) -> _Relation:
-        return _Relation(server, self._from, self._options, request.batch_rows)
+    def relation(
+        self, server: duckdb.DuckDBPyConnection, request: ReadRequest, columns: Sequence[str] = ()
+    ) -> _Relation:
+        options = {**self._options, "columns": columns, "cursor": None} if columns else self._options
+        return _Relation(server, self._from, options, request.batch_rows)
 
 
 class _Relation:
@@ -85,10 +88,18 @@ class _Relation:
         cursor = options.get("cursor")
         self.keyset = Keyset.of(cursor, _Dialect(self._types)) if cursor else None
 
+    @property
+    def schema(self) -> pa.Schema:
+        nothing = self._server.sql(f"SELECT {self._select()} FROM {self._relation} LIMIT 0").to_arrow_table()
+        return pa.schema([_field(field, self._types[field.name]) for field in nothing.schema])
+
+    def _select(self) -> str:
+        names = chosen("duckdb", self._options, list(self._types))
+        return ", ".join(f"{_expression(name, self._types[name])} AS {quote(name)}" for name in names)
+
     def batches(self, tail: str = "", flag: str = "", seen: Seen | None = None) -> Iterator[ReadBatch]:
-        types = self._types
+        types, select = self._types, self._select()
         names = chosen("duckdb", self._options, list(types))
-        select = ", ".join(f"{_expression(name, types[name])} AS {quote(name)}" for name in names)
         if seen is not None:
             content = ", ".join(f"coalesce({quote(name)}::VARCHAR, chr(1))" for name in names)
             select += f", {flag} AS {_FLAG}, concat_ws(chr(0), {content}) AS {_HASH}"

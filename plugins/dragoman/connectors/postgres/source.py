@@ -63,8 +63,9 @@ class _Postgres:
     def explain(self, error: psycopg.Error, doing: str) -> DragomanError:
         return explain(error, doing)
 
-    def relation(self, server: psycopg.Connection[Any], request: ReadRequest) -> _Relation:
-        return _Relation(server, self._from, self._options, request.batch_rows)
+    def relation(self, server: psycopg.Connection[Any], request: ReadRequest, columns: Sequence[str] = ()) -> _Relation:
+        options = {**self._options, "columns": columns, "cursor": None} if columns else self._options
+        return _Relation(server, self._from, options, request.batch_rows)
 
 
 class _Relation:
@@ -81,6 +82,10 @@ class _Relation:
         self._columns = [self._described[name] for name in names]
         cursor = options.get("cursor")
         self.keyset = Keyset.of(cursor, _Dialect(self._described)) if cursor else None
+
+    @property
+    def schema(self) -> pa.Schema:
+        return pa.schema([column.field for column in self._columns])
 
     @property
     def always_placed(self) -> bool:

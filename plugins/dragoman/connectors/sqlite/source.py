@@ -58,8 +58,9 @@ class _Sqlite:
     def explain(self, error: sqlite3.Error, doing: str) -> DragomanError:
         return explain(error, doing)
 
-    def relation(self, server: sqlite3.Connection, request: ReadRequest) -> _Relation:
-        return _Relation(server, self._from, self._options, request.batch_rows)
+    def relation(self, server: sqlite3.Connection, request: ReadRequest, columns: Sequence[str] = ()) -> _Relation:
+        options = {**self._options, "columns": columns, "cursor": None} if columns else self._options
+        return _Relation(server, self._from, options, request.batch_rows)
 
 
 class _Relation:
@@ -73,7 +74,7 @@ class _Relation:
         self._most = most
         self._relation = source
         self._names = self._chosen()
-        self._schema = pa.schema([words_field(name, declared=self._declared().get(name)) for name in self._names])
+        self.schema = pa.schema([words_field(name, declared=self._declared().get(name)) for name in self._names])
         cursor = options.get("cursor")
         self.keyset = Keyset.of(cursor, _Dialect()) if cursor else None
 
@@ -139,10 +140,10 @@ class _Relation:
         return chosen("sqlite", self._options, [column[0] for column in cursor.description])
 
     def _batch(self, rows: list[Sequence[Any]], first: int, dropped: int) -> ReadBatch:
-        columns = zip(*rows, strict=True) if rows else [[] for _ in self._schema]
+        columns = zip(*rows, strict=True) if rows else [[] for _ in self.schema]
         arrays = [pa.array([_words(value) for value in column], pa.string()) for column in columns]
         filtered = {"duplicate": dropped} if dropped else {}
-        return ReadBatch(pa.table(arrays, schema=self._schema), origin_of(self._options), first, filtered=filtered)
+        return ReadBatch(pa.table(arrays, schema=self.schema), origin_of(self._options), first, filtered=filtered)
 
     def _declared(self) -> dict[str, FieldType]:
         """Types that the table's own declarations promise; dates have no one form in SQLite, so they stay text."""
