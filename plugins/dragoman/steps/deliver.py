@@ -213,7 +213,8 @@ class _Delivery:
         if self._barred:
             rows = spread(outputs.num_rows, self._barred)
             refused = [*self._barred, *(replace(one, row=rows[one.row]) for one in refused)]
-        self.counts["deleted"] += outputs.num_rows - len(refused) if made.deleted else 0
+        if made.deleted:
+            self.counts["deleted"] += outputs.num_rows - len(refused)
         in_doubt = sum(one.in_doubt for one in refused)
         self.counts["delivered"] += outputs.num_rows - len(refused)
         self.counts["rejected"] += len(refused) - in_doubt
