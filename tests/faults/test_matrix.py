@@ -26,6 +26,7 @@ ELSEWHERE: dict[str, str] = {
     "deliver.batch.settled": "test_item_kills.py",
     "replay.claimed": "test_kill_replay.py",
     "replay.batch.recorded": "test_kill_replay.py",
+    "circuit.claimed": "test_circuit.py",
 }
 """Failpoints that lie on no story's way: the file here that stops the program at them."""
 
