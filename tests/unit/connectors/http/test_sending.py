@@ -354,9 +354,22 @@ def test_a_reset_after_the_request_was_read():
 
 
 def test_a_reset_before_the_request_was_read_is_not_taken_for_not_sent():
-    reply, known = once(lambda _known, link: reset(link))
+    def script(_known: Peer, link: socket.socket) -> None:
+        link.recv(1, socket.MSG_PEEK)
+        reset(link)
+
+    reply, known = once(script)
     assert isinstance(reply, NoReply)
     assert known.connections == 1, "it is not sent again"
+
+
+def test_a_reset_as_the_connection_opens_is_told_either_way_and_never_sent_again():
+    with peer(lambda _known, link: reset(link)) as known, sender(known.url) as made:
+        try:
+            assert isinstance(post(made), NoReply)
+        except RetriableError as error:
+            assert error.code == "http.unreachable", "not one byte was taken"
+        assert known.connections == 1
 
 
 # one connection, several requests
