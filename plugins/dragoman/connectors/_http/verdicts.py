@@ -105,7 +105,7 @@ def _success(reply: Reply, items: Sequence[Item], terms: Terms, mask: Mask) -> A
     if rules is not None and rules.listed:
         found = listed_outcomes(document, items, rules, mask)
         if found is not None:
-            return Answered(tuple(found))
+            return _listed(found, rules)
         whole = read_whole(document, reply, items, ResultRules(atomic=rules.atomic), mask)
         only_failures = rules.items is None and reply.status != 207 and isinstance(document, dict)
         if not only_failures and any(outcome.state == DELIVERED for outcome in whole.outcomes):
@@ -137,8 +137,14 @@ def _refusal(reply: Reply, items: Sequence[Item], terms: Terms, mask: Mask, told
         except UnreadableError:
             found = None
         if found is not None and any(outcome.state == REFUSED for outcome in found):
-            return Answered(tuple(_within_refusal(outcome, rules) for outcome in found))
+            return _listed([_within_refusal(outcome, rules) for outcome in found], rules)
     return all_of_them(Outcome(REFUSED, code, f"{why}: {told}", answer=mask.excerpt(reply.body)), items)
+
+
+def _listed(found: Sequence[Outcome], rules: ResultRules) -> Answered:
+    """Outcomes by item. Of an all-or-nothing request in which every item failed, one may be to blame for all."""
+    together = rules.atomic and len(found) > 1 and all(outcome.state == REFUSED for outcome in found)
+    return Answered(tuple(found), together=together)
 
 
 def _within_refusal(outcome: Outcome, rules: ResultRules) -> Outcome:

@@ -238,6 +238,7 @@ MANY = [
     # all or nothing
     ("atomic, one refused", {"results": [{"status": 201}, {"status": 400}, {"status": 201}]}, {"result": {"items": "results", "atomic": True}}, "ARA"),
     ("atomic, one unknown", {"results": [{"status": 201}, {"status": 500}, {"status": 201}]}, {"result": {"items": "results", "atomic": True}}, "UUU"),
+    ("atomic, all refused", {"results": [{"status": 400}] * 3}, {"result": {"items": "results", "atomic": True}}, "RRR*"),
     ("atomic, all in", {"results": OK3}, {"result": {"items": "results", "atomic": True}}, "DDD"),
     # the whole is named
     ("whole ok", {"rc": 0}, {"result": {"status": "rc", "ok": ["0"]}}, "DDD*"),
