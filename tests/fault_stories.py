@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -49,6 +49,8 @@ class Story:
     counted: bool = True
     whole: bool = True
     postgres: bool = field(default=False)
+    api: Mapping[str, Any] | None = None
+    """What the API can that is the destination, see ``fault_server``."""
 
 
 def text_of(number: int, version: int = 1) -> str:

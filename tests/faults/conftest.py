@@ -10,6 +10,7 @@ import pytest
 
 from fault_cells import Matrix, Result
 from fault_stories import STORIES
+from fault_stories_rest import REST_STORIES
 from fault_table import table_of
 from postgres_server import Server
 
@@ -40,7 +41,7 @@ def dry(matrix: Matrix) -> Callable[[str], Result]:
 
     def of(story: str) -> Result:
         if story not in made:
-            made[story] = matrix.dry(STORIES[story])
+            made[story] = matrix.dry((STORIES | REST_STORIES)[story])
         return made[story]
 
     return of

@@ -10,7 +10,8 @@ In a process of its own (so that a client that is killed cannot disturb its reco
 or ``python -m dragoman.testing.fault_server --port 0``, which prints its address. What is taken goes to any path but
 two: ``/lists/…`` (``fault_list.py``) and ``/-/…``, where it is told what to do, in JSON: ``PUT /-/rules`` a list of
 rules (``faults.py``), ``PUT /-/lists/NAME`` a list of records, ``GET /-/applied`` all that was ever applied, ``GET
-/-/rows/COLLECTION`` what it holds, ``GET /-/requests`` what it was asked, ``GET /-/faults`` the catalogue.
+/-/rows/COLLECTION`` what it holds, ``GET /-/requests`` what it was asked, ``GET /-/faults`` the
+catalogue, ``POST /-/reset`` to forget all that.
 """
 
 from __future__ import annotations
@@ -60,6 +61,11 @@ class FaultServer:
             if request.method == "PUT" and what == "rules":
                 self.rules.set(json.loads(request.body))
                 return Answer.of({"rules": len(self.rules.rules)})
+            if request.method == "POST" and what == "reset":
+                self.rules.set([])
+                self.target.reset()
+                self.asked.clear()
+                return Answer.of({})
             if request.method == "PUT" and what.startswith("lists/"):
                 self.lists.set(what.removeprefix("lists/"), json.loads(request.body))
                 return Answer.of({"records": len(json.loads(request.body))})
@@ -89,6 +95,10 @@ class FaultApi:
             urllib.error.HTTPError: a rule that it does not know (400).
         """
         self._call("PUT", "rules", [rule.told() if isinstance(rule, Rule) else rule for rule in rules])
+
+    def reset(self) -> None:
+        """Forget all rules, all that was applied and asked; lists stay."""
+        self._call("POST", "reset")
 
     def list(self, name: str, records: Sequence[Mapping[str, Any]]) -> None:
         """Replace the records of a list."""

@@ -49,6 +49,8 @@ class Target:
     """All that was ever applied: ``do`` (create, put, delete), ``id``, ``path``, ``body``, ``at``."""
     _held: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     _answers: dict[str, tuple[str, Answer]] = field(default_factory=dict)
+    _broken_off: dict[str, int] = field(default_factory=dict)
+    """By idempotency key: how many items of a request were applied before it broke off; the next try goes on there."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def answer(self, request: Request) -> Answer | Write:
@@ -73,20 +75,31 @@ class Target:
                 if known != digest:
                     return Answer.of(error_document("this key came with another body"), 422)
                 return _after(rule, answer, items)
-            answer = self._take(request, items, rule, single=not isinstance(document, list) and len(items) == 1)
-            if key:
+            single = not isinstance(document, list) and len(items) == 1
+            answer = self._take(request, items, rule, self._broken_off.pop(key, 0), single=single)
+            if key and rule is not None and rule.fault == "half_500":
+                self._broken_off[key] = (len(items) + 1) // 2
+            elif key:
                 self._answers[key] = (digest, answer)
         return _after(rule, answer, items)
+
+    def reset(self) -> None:
+        """Forget all; the record's file stays as it is."""
+        with self._lock:
+            for kept in (self._held, self._answers, self._broken_off):
+                kept.clear()
+            self.applied.clear()
 
     def rows(self, collection: str = "") -> list[dict[str, Any]]:
         """What it holds now, as it was sent."""
         with self._lock:
             return [held["body"] for (path, _id), held in self._held.items() if path.strip("/") in {collection, ""}]
 
-    def _take(self, request: Request, items: Sequence[Any], rule: Rule | None, *, single: bool) -> Answer:
+    def _take(self, request: Request, items: Sequence[Any], rule: Rule | None, done: int, *, single: bool) -> Answer:
+        """Apply a request as its rule says; its first ``done`` items were applied before."""
         fault = rule.fault if rule is not None else ""
         refused = [bool(rule and rule.holds(item)) for item in items]
-        if fault == "atomic_group":
+        if fault == "atomic_group" and not single:
             results = [
                 _failure(at, items[at], "is bad" if bad else "was rolled back with its group")
                 for at, bad in enumerate(refused)
@@ -94,12 +107,13 @@ class Target:
             return Answer.of({"results": results}, 207)
         results = []
         for at, item in enumerate(items):
-            if fault in {"partial_207", "partial_200"} and refused[at]:
+            if fault in {"partial_207", "partial_200", "atomic_group"} and refused[at]:
                 results.append(_failure(at, item, "is bad"))
             elif fault == "half_500" and at >= (len(items) + 1) // 2:
                 break
             else:
-                results.append({"index": at, "status": "ok"} | self._apply(request, item) | _named(item))
+                applied = self._apply(request, item) if at >= done else {"remote_id": f"before-{at}"}
+                results.append({"index": at, "status": "ok"} | applied | _named(item))
         if single and results:
             if "error" in results[0]:
                 return Answer.of(results[0], 422)

@@ -23,7 +23,8 @@ _NODES = (
 _REJECTS = "SELECT run_id, node, code, stage, state, path, row FROM dragoman_reject WHERE integration = {} ORDER BY id"
 _INTENTS = (
     "SELECT i.run_id, i.node, i.batch, i.request FROM dragoman_intent i "
-    "JOIN dragoman_run r ON r.run_id = i.run_id WHERE r.integration = {} AND i.state = 'sending'"
+    "JOIN dragoman_run r ON r.run_id = i.run_id "
+    "WHERE r.integration = {} AND i.state = 'sending' AND r.closed_at IS NOT NULL"
 )
 Query = Callable[[str], list[tuple[Any, ...]]]
 
@@ -59,7 +60,7 @@ class RejectClaim:
 
 @dataclass(frozen=True)
 class Claims:
-    """All that the ledger says of one integration. ``sending``: requests that were begun and never settled."""
+    """All that the ledger says of one integration. ``sending``: requests of closed runs that were never settled."""
 
     runs: tuple[RunClaim, ...] = ()
     rejects: tuple[RejectClaim, ...] = ()
