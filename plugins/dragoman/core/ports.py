@@ -220,6 +220,14 @@ class Position(NamedTuple):
 class KeepsProof(Protocol):
     """A destination that keeps the proof of its deliveries, batch by batch, and can forget old ones."""
 
+    def last_token(self, integration: str, delivery: str) -> int:
+        """The highest fencing token the destination has seen for this delivery; 0 where it has seen none."""
+        ...
+
+    def last_run(self, integration: str, delivery: str) -> str:
+        """The id of the run that it has taken last; empty where it has taken none."""
+        ...
+
     def positions_since(self, integration: str, delivery: str, token: int) -> list[Position]:
         """What runs with this token or a higher one left, oldest first."""
         ...

@@ -83,6 +83,18 @@ class Positions(Part):
                     )
                 )
 
+    def heard_of(self, run_ids: Sequence[str]) -> set[str]:
+        """Those of the runs that the ledger holds, or whose positions it has taken over."""
+        found: set[str] = set()
+        with self._db.read() as connection:
+            for at in range(0, len(run_ids), _AT_ONCE):
+                some = run_ids[at : at + _AT_ONCE]
+                held = sa.select(tables.run.c.run_id).where(tables.run.c.run_id.in_(some))
+                table = tables.audit
+                over = sa.select(table.c.run_id).where(table.c.what == "positions", table.c.run_id.in_(some))
+                found |= {*connection.execute(held).scalars(), *connection.execute(over).scalars()}
+        return found
+
     def mark(self, integration: str, node: str, key: str) -> str:
         """One mark; empty where there is none."""
         table = tables.mark

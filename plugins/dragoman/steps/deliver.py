@@ -23,7 +23,7 @@ from dragoman.core.items import ItemDestination
 from dragoman.core.ports import DeliverySession, FileDestination, GivesAnswers, RecordDestination, TellsMore
 from dragoman.ledger.rows import Sidecar
 from dragoman.steps.backfill import Backfill
-from dragoman.steps.behind import catch_up, positions_of
+from dragoman.steps.behind import catch_up
 from dragoman.steps.chain import Made, root_of
 from dragoman.steps.components import destination_can, opened_destination
 from dragoman.steps.encode import encode
@@ -33,6 +33,7 @@ from dragoman.steps.item_keys import with_records
 from dragoman.steps.limit import allowed_rejects, over_at_once
 from dragoman.steps.made_ahead import made_ahead
 from dragoman.steps.ordering_guard import OrderingGuard, filled, spread, without
+from dragoman.steps.positions import positions_of
 from dragoman.steps.receipt_writer import ReceiptWriter
 from dragoman.steps.refused_before import RefusedBefore
 from dragoman.steps.rejects import RejectLog, explain_positions, refused_rejects
@@ -263,7 +264,7 @@ class _Delivery:
             ledger.prepare_node(work.run_id, work.token, node, "delivery", dict(self.counts), rejects=self.log.rows)
             failpoint("deliver.prepared")
             if self.session is not None:
-                self.session.commit(positions_of(work))
+                self.session.commit(positions_of(work, node))
             failpoint("deliver.committed")
         self.tally.seal(self._chain_nodes())
         ledger.finish_node(work.run_id, work.token, node, receipts=receipts)

@@ -1,8 +1,8 @@
 """From batches of outputs to files: joins a destination of files with a format.
 
-Files are written aside while the run goes on. ``commit`` writes down which files there will be (a small hidden file
-beside them), and only then gives them their names. A run that was killed in between is finished from that note by the
-next try: what still stands aside is renamed, nothing is written twice.
+Files are written aside while the run goes on. ``commit`` writes down which files there will be (``file_note.py``), and
+only then gives them their names. A run that was killed in between is finished from that note by whoever comes next:
+what still stands aside is renamed, nothing is written twice.
 """
 
 from __future__ import annotations
@@ -10,12 +10,10 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, BinaryIO
 
-import msgspec
 import pyarrow as pa
 
 from dragoman.core.batch import Refused
@@ -25,24 +23,9 @@ from dragoman.core.ports import DeliverRequest, FileDestination, FileDraft
 from dragoman.formats.bytestream import packed
 from dragoman.formats.catalog import FormatModule, Writer, format_of
 from dragoman.steps.file_names import FileNames
+from dragoman.steps.file_note import FileNote, Published, following
 
 __all__ = ["FileDelivery", "encode"]
-
-
-class _Done(msgspec.Struct, frozen=True):
-    """One file of a run, as it was written."""
-
-    path: str
-    sha256: str
-    size: int
-
-
-class _Note(msgspec.Struct, frozen=True):
-    """What the last run of a delivery publishes, written before its first file gets its name."""
-
-    run: str
-    token: int
-    files: tuple[_Done, ...]
 
 
 def encode(
@@ -73,21 +56,27 @@ class FileDelivery:
         self._names = names
         self._module = format_of(names.template, form.type if form else "").load()
         self._options = form.options if form else {}
-        safe = re.sub(r"[^A-Za-z0-9._-]", "_", f"{request.integration}.{request.delivery}")
-        self._note_path = f".dragoman/{safe}.json"
-        self._before = self._note()
+        self._note = FileNote(destination, request.integration, request.delivery)
+        self._before = self._note.read()
         self._file: _File | None = None
-        self._done: list[tuple[_Done, FileDraft]] = []
+        self._done: list[tuple[Published, FileDraft]] = []
         self._decided = False
 
     def applied(self) -> bool:
-        """Whether an earlier try of this run had come to its commit; what it left undone is done here."""
-        note = self._before
-        if note is None or note.run != self._request.run_id:
+        """Whether an earlier try of this run had come to its commit.
+
+        What the last run left undone is done here, whichever it was: it is on record as published.
+
+        Raises:
+            FatalError: ``lease.fenced`` where a holder of a later token has published.
+        """
+        note, request = self._before, self._request
+        if note is None:
             return False
-        for file in note.files:
-            self._destination.finish(file.path, note.run)
-        return True
+        if note.token > request.token:
+            raise _fenced(request)
+        self._note.finish(note)
+        return any(one.run == request.run_id for one in note.runs)
 
     def write(self, batch_id: str, outputs: pa.Table) -> list[Refused]:
         """Write the rows aside; those that the format cannot hold come back."""
@@ -98,7 +87,7 @@ class FileDelivery:
         self._names.passed(outputs.num_rows)
         return refused
 
-    def commit(self, positions: str = "{}") -> None:  # noqa: ARG002 - files keep no history of their runs
+    def commit(self, positions: str = "{}") -> None:
         """Give every file its name.
 
         Raises:
@@ -109,19 +98,12 @@ class FileDelivery:
         self._close_file()
         if not self._done:
             return
-        if self._note() != self._before:
-            raise FatalError(
-                "lease.fenced",
-                f"another run has written the files of {self._request.delivery} meanwhile; this one gives up",
-                next_step="nothing: the other run goes on",
-            )
-        self._tidy()
-        self._decided = True
         request = self._request
-        note = _Note(request.run_id, request.token, tuple(done for done, _ in self._done))
-        draft = self._destination.draft(self._note_path, request.run_id)
-        draft.stream.write(msgspec.json.format(msgspec.json.encode(note), indent=1))
-        draft.publish()
+        if self._note.read() != self._before:
+            raise _fenced(request)
+        self._decided = True
+        files = tuple(done for done, _ in self._done)
+        self._note.write(following(self._before, request.run_id, request.token, files, positions))
         for _, waiting in self._done:
             waiting.publish()
 
@@ -147,25 +129,13 @@ class FileDelivery:
             self._done.append((self._file.finish(), self._file.draft))
             self._file = None
 
-    def _note(self) -> _Note | None:
-        stream = self._destination.existing(self._note_path)
-        if stream is None:
-            return None
-        with stream:
-            try:
-                return msgspec.json.decode(stream.read(), type=_Note)
-            except msgspec.DecodeError as error:
-                raise FatalError(
-                    "files.note_broken",
-                    f"{self._note_path} cannot be read: {error}",
-                    next_step="see whether the last run's files are whole, then remove it",
-                ) from error
 
-    def _tidy(self) -> None:
-        """Remove what a run that was given up in its commit left aside."""
-        if self._before is not None and self._before.run != self._request.run_id:
-            for file in self._before.files:
-                self._destination.draft(file.path, self._before.run).discard()
+def _fenced(request: DeliverRequest) -> FatalError:
+    return FatalError(
+        "lease.fenced",
+        f"another run has written the files of {request.delivery} meanwhile; this one gives up",
+        next_step="nothing: the other run goes on",
+    )
 
 
 class _File:
@@ -196,13 +166,13 @@ class _File:
             self.draft.discard()
             raise
 
-    def finish(self) -> _Done:
+    def finish(self) -> Published:
         """Write the end and flush it to the disk."""
         self.writer.finish()
         if self._zip is not None:
             self._zip.close()
         self.draft.complete()
-        return _Done(self.path, self._hashed.hexdigest(), self._hashed.size)
+        return Published(self.path, self._hashed.hexdigest(), self._hashed.size)
 
 
 def _zipped(stream: _Hashing) -> gzip.GzipFile:

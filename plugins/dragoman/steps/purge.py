@@ -18,11 +18,11 @@ from typing import Any
 from dragoman.core import clock
 from dragoman.core.errors import ConfigError, DragomanError, RetriableError
 from dragoman.core.flow import Flow
-from dragoman.core.ports import KeepsProof
 from dragoman.language import all_flows
 from dragoman.ledger.rows import Run
 from dragoman.steps.components import destination_can, opened_destination
 from dragoman.steps.keeping import Keeping, KeepingRules
+from dragoman.steps.proofs import proof_of
 from dragoman.steps.workplace import Workplace
 
 __all__ = ["LONG_QUIET", "NEWEST_PROOFS", "Purge", "Purged", "purge"]
@@ -212,14 +212,14 @@ class Purge:
         needed = self._place.ledger.oldest_needed(integration, since, NEWEST_PROOFS)
         before = min(filter(None, (f"{since:{_STAMP}}", needed)))
         for delivery in flow.deliveries:
-            if destination_can(delivery).files or destination_can(delivery).items:
+            if destination_can(delivery).items:
                 continue
             with (
                 self._noted(f"{integration} {delivery.node}"),
                 opened_destination(delivery, self._place.connections) as opened,
             ):
-                if isinstance(opened, KeepsProof):
-                    self.done.proofs += opened.forget(integration, delivery.node, before)
+                if (proof := proof_of(delivery, opened)) is not None:
+                    self.done.proofs += proof.forget(integration, delivery.node, before)
 
 
 def _mark_failed(place: Workplace, run: Run) -> None:

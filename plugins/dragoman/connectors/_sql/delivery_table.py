@@ -113,6 +113,15 @@ class DeliveryTable:
         )
         return int(rows[0][0]) if rows else 0
 
+    def last_run(self, integration: str, delivery: str) -> str:
+        """The run that was applied last, empty where there is none yet."""
+        m = self._mark
+        rows = self._run(
+            f"SELECT run_id FROM {self._table} WHERE integration = {m} AND delivery = {m} AND batch_id = ''",
+            (integration, delivery),
+        )
+        return str(rows[0][0]) if rows else ""
+
     def positions_since(self, integration: str, delivery: str, token: int) -> list[Position]:
         """What runs with this token or a higher one left, oldest first."""
         m = self._mark

@@ -40,6 +40,10 @@ class SqlDestination(Generic[S]):
         """The highest token seen; makes nothing."""
         return self._asked(lambda proof: proof.last_token(integration, delivery), 0)
 
+    def last_run(self, integration: str, delivery: str) -> str:
+        """See ``ports.KeepsProof``."""
+        return self._asked(lambda proof: proof.last_run(integration, delivery), "")
+
     def positions_since(self, integration: str, delivery: str, token: int) -> list[Position]:
         """See ``ports.KeepsProof``."""
         return self._asked(lambda proof: proof.positions_since(integration, delivery, token), [])
