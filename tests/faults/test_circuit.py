@@ -11,6 +11,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from dragoman.testing.fault_server import fault_server
 from dragoman.testing.http_server import Answer, serve
 from workshop import Workshop
 
@@ -51,6 +52,7 @@ def codes(shop: Workshop, *names: str) -> list[str]:
     found = []
     for name in names:
         done = shop.run("run", name, "--json", **SOON)
+        assert done.returncode < 2, done.stderr
         found.append(json.loads(done.stdout)["error"]["code"] if done.returncode else "green")
     return found
 
@@ -161,3 +163,20 @@ def test_a_reading_that_is_delivered_as_it_goes_is_sealed_to_its_end_when_the_de
     with psycopg.connect(postgres) as db:
         found = db.execute("SELECT count(*), count(DISTINCT id) FROM public.copied").fetchone()
         assert found == (200_000, 200_000)
+
+
+def test_an_api_that_takes_nothing_is_down_and_one_that_refuses_an_item_is_not(shop: Workshop) -> None:
+    deliver = "deliver: {connector: http, connection: api, path: /orders, mode: upsert, key: [id], external_id: id, batch: {size: 10}}"
+    shop.integration("api", f"integration: api\n{SOURCE}\n{deliver}\npolicy: {{max_rejects: {{count: 5}}}}\n")
+    shop.connections["api"] = f"http://127.0.0.1:{free_port()}?allow_private=true"
+    assert codes(shop, *["api"] * 4) == ["http.unreachable"] * 3 + ["connection.circuit_open"]
+    shop.run("connections", "reset", "api")
+    with fault_server(external_id="id") as api:
+        shop.connections["api"] = f"{api.url}?allow_private=true"
+        api.rules({"fault": "rate_429", "times": 1, "wait": 300})
+        assert codes(shop, "api") == ["http.throttled"]
+        assert circuits(shop) == [("api", "closed", 0)]
+        api.rules({"fault": "poison_400", "values": [1], "times": 0})
+        assert codes(shop, "api") == ["green"]
+        assert [row["id"] for row in api.rows("orders")] == ["2"] or [row["id"] for row in api.rows("orders")] == [2]
+    assert circuits(shop) == [("api", "closed", 0)]
