@@ -9,6 +9,7 @@ from peers.cells import Cell, Trial
 from peers.process import Ended, run
 from peers.tools import Tool
 from peers.world import World
+
 from postgres_server import Server
 
 __all__ = ["at_commit_points", "at_random", "integration_of"]
@@ -53,7 +54,7 @@ def _again(tool: Tool, world: World, mode: str) -> Ended:
 
 def at_random(tool: Tool, mode: str, server: Server, folder: Path, rounds: int, seed: int) -> Cell:
     """Kill at a random moment of an increment of ``ROWS`` rows, ``rounds`` times, and run again."""
-    chance = random.Random(f"{seed} {mode}")  # noqa: S311 - the same moments for every tool, as shares of its own time
+    chance = random.Random(f"{seed} {mode}")
     world, cell = _world(tool, server, folder, mode), Cell()
     try:
         for _ in range(2):  # the second is an increment, as those that are killed
