@@ -19,16 +19,17 @@ class OrdersApi:
     """The handler of a server. ``POST /orders`` takes one order or a list, ``GET /orders/7`` gives order 7.
 
     ``kind``: ``idempotency`` (the same Idempotency-Key is taken once), ``upsert`` (by number), else every POST appends.
-    ``fault``: what happens to the n-th POST (from 1). ``bad``: numbers that are refused unless they
+    ``atomic``: it takes all orders of a list or none. ``fault``: what happens to the n-th POST (from 1). ``bad``: numbers that are refused unless they
     have a quantity.
     """
 
     kind: str = ""
     fault: Callable[[int], str] = field(default=lambda _nth: OK)
     bad: frozenset[int] = frozenset()
+    atomic: bool = False
     orders: list[dict[str, Any]] = field(default_factory=list)
     posts: int = 0
-    _stored: dict[str, Answer] = field(default_factory=dict)
+    _stored: dict[str, tuple[bytes, Answer]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __call__(self, request: Request) -> Any:
@@ -63,16 +64,19 @@ class OrdersApi:
             if not key:
                 return Answer.of({"error": "Idempotency-Key is missing"}, 400)
             if key in self._stored:
-                return self._stored[key]
+                body, answer = self._stored[key]
+                return answer if body == request.body else Answer.of({"error": "the key was used for another"}, 422)
         given = json.loads(request.body)
         many = isinstance(given, list)
+        if self.atomic and many and any(order["number"] in self.bad for order in given):
+            return Answer.of({"error": "an order of the list has no quantity"}, 422)
         results = [self._take(order) for order in (given if many else [given])]
         if many:
             answer = Answer.of([{"status": code, **said} for code, said in results], 207)
         else:
             code, said = results[0]
             answer = Answer.of(said, code)
-        self._stored[key] = answer
+        self._stored[key] = (request.body, answer)
         return answer
 
     def _take(self, order: dict[str, Any]) -> tuple[int, dict[str, Any]]:

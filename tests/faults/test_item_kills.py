@@ -46,7 +46,7 @@ def shop_for(folder: Path, url: str, how: str, batch: int, *, orders: int = ORDE
         f"""
 integration: orders
 source: {{connector: files, connection: inbox, path: orders.csv}}
-translate: {{fields: {{number: {{from: number, type: integer}}, amount: {{from: amount, type: "decimal(9,2)"}}}}}}
+translate: {{fields: {{number: {{from: number, type: integer}}, amount: {{from: amount, type: "decimal(9,2)"}}, sent_at: "now()"}}}}
 deliver: {{connector: http, connection: api, path: /orders, {HOW[how]}{size}}}
 {more}
 """,
@@ -104,6 +104,18 @@ def test_killed_while_the_api_fails(how: str, fault: str, point: str, tmp_path: 
         else:
             assert (first["state"] == "in_doubt") is bool(wrong["in_doubt"])
             assert (again.returncode == 1) is bool(wrong["in_doubt"])
+
+
+def test_one_bad_order_of_five_hundred_stands_alone(tmp_path: Path) -> None:
+    bad = frozenset({321})
+    api = OrdersApi("idempotency", bad=bad, atomic=True)
+    with serve(api) as server:
+        shop = shop_for(tmp_path, server.url, "idempotency", 500, orders=500)
+        report = shop.report("orders")
+        assert (report["read"], report["delivered"], report["rejected"]) == (500, 499, 1)
+        assert named(shop)["open"] == bad
+        assert api.numbers == [number for number in range(500) if number not in bad]
+        assert api.posts <= 1 + 2 * 9
 
 
 def test_a_thousand_posts(tmp_path: Path) -> None:

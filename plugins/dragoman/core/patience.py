@@ -17,10 +17,14 @@ _FIRST, _LONGEST = 0.25, 30.0
 
 
 class Patience:
-    """The tries of one request. Each has its own, so that a long reading or delivery that is slowed down goes on."""
+    """The tries of one request. Each has its own, so that a long reading or delivery that is slowed down goes on.
 
-    def __init__(self) -> None:
+    ``most``: how many tries, ``TRIES`` where it is not said.
+    """
+
+    def __init__(self, most: int | None = None) -> None:
         self.tries = 0
+        self._most = TRIES if most is None else most
         self._begun = clock.monotonic()
         self._waited = 0.0
 
@@ -33,7 +37,7 @@ class Patience:
         self.tries += 1
         wait = max(wait, asked or 0.0)
         spent = max(self._waited, clock.monotonic() - self._begun)  # requests that time out use it up too
-        if self.tries >= TRIES or spent + wait > BUDGET:
+        if self.tries >= self._most or spent + wait > BUDGET:
             return None
         self._waited += wait
         return wait

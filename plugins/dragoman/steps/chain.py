@@ -139,6 +139,7 @@ class Chain:
             memory=work.flow.policy.memory,
             timeout=work.flow.policy.timeout,
             kinds=kinds,
+            moment=work.run.opened_at,
         )
 
 
@@ -236,7 +237,7 @@ def _shares(work: Work, node: str, outputs: pa.Table) -> tuple[dict[str, pa.Tabl
     takers = [delivery for delivery in work.flow.deliveries if delivery.input == node]
     if all(not one.when and not one.otherwise for one in takers):
         return {one.node: outputs for one in takers}, 0
-    return route(outputs, {one.node: (one.when, one.otherwise) for one in takers})
+    return route(outputs, {one.node: (one.when, one.otherwise) for one in takers}, work.run.opened_at)
 
 
 def own_ids(table: pa.Table, rid_base: int) -> pa.ChunkedArray:

@@ -21,6 +21,10 @@ from dragoman.steps.item_outcomes import in_doubt, refusals
 
 __all__ = ["ItemSending", "SendingLimit"]
 
+_TRIES = 8
+"""Half a minute at most: what was read and judged is at stake, and a run that failed has to be started again."""
+_SILENCE = 3
+"""So many requests in a row go into doubt before nothing more is sent to a peer that does not answer."""
 _WINDOW = 10_000
 """So many items are in memory at once; requests do not cross it."""
 
@@ -63,7 +67,8 @@ class ItemSending:
         self._limit = limit
         self._erase = erase
         self._request: Callable[[Sequence[Item]], Answered] = destination.erase if erase else destination.send
-        self._patience = Patience()
+        self._patience = Patience(_TRIES)
+        self._silent = 0
         self._asked: float | None = None
         self._outage = ""
         self._done: dict[int, Outcome] = {}
@@ -148,7 +153,7 @@ class ItemSending:
         }
         self._done |= final
         if final:
-            self._patience = Patience()
+            self._patience, self._silent = Patience(_TRIES), 0
         if all(one.state == DELIVERED for one in final.values()):
             return False
         self._judge()
@@ -165,6 +170,7 @@ class ItemSending:
             self._doubt(unknown)
             if len(unknown) == len(pairs) < len(items):
                 return []
+            self._silent += 1
         said = next((one for _item, one in pairs if one.state == UNKNOWN), pairs[0][1])
         self._wait(*_words(said, len(pairs)), self._asked)
         if how == "read_back":
@@ -235,7 +241,7 @@ class ItemSending:
         self._journal.save()
         self._asked = None
         wait = self._patience.next_wait(asked)
-        if wait is not None:
+        if wait is not None and self._silent < _SILENCE:
             clock.sleep(wait)
             return
         tries = "1 try" if self._patience.tries == 1 else f"{self._patience.tries} tries"

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from datetime import datetime
 
 import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dragoman.core import clock
 from dragoman.core.batch import HIDDEN
 from dragoman.core.errors import ConfigError, FatalError
 from dragoman.translation.expression import over_outputs
@@ -20,17 +22,19 @@ _LOCK = threading.Lock()
 _sandboxes: list[Sandbox] = []
 
 
-def route(outputs: pa.Table, whens: Mapping[str, tuple[str, bool]]) -> tuple[dict[str, pa.Table], int]:
+def route(
+    outputs: pa.Table, whens: Mapping[str, tuple[str, bool]], moment: datetime | None = None
+) -> tuple[dict[str, pa.Table], int]:
     """Each delivery's share of the outputs, and how many outputs no delivery takes (``no_route``).
 
     ``whens``: by delivery its condition and whether it is the ``else``. A delivery with neither takes everything and
-    does not count for ``else``. NULL is not true; conditions may overlap.
+    does not count for ``else``. NULL is not true; conditions may overlap. ``moment``: what ``now()`` gives.
     """
     names = {name: f"o_{number}" for number, name in enumerate(outputs.column_names) if name not in HIDDEN}
     conditions = {
         name: over_outputs(when, f"when of {name}", names).sql for name, (when, _else) in whens.items() if when
     }
-    masks = _evaluate(outputs, conditions, {name: when for name, (when, _else) in whens.items()})
+    masks = _evaluate(outputs, conditions, {name: when for name, (when, _else) in whens.items()}, moment or clock.now())
     taken = pa.repeat(pa.scalar(False), outputs.num_rows)
     for mask in masks.values():
         taken = pc.or_(taken, mask)
@@ -49,7 +53,9 @@ def route(outputs: pa.Table, whens: Mapping[str, tuple[str, bool]]) -> tuple[dic
     return shares, 0 if everyone else int(pc.sum(rest.cast(pa.int64())).as_py() or 0)
 
 
-def _evaluate(outputs: pa.Table, conditions: Mapping[str, str], texts: Mapping[str, str]) -> dict[str, pa.ChunkedArray]:
+def _evaluate(
+    outputs: pa.Table, conditions: Mapping[str, str], texts: Mapping[str, str], moment: datetime
+) -> dict[str, pa.ChunkedArray]:
     if not conditions:
         return {}
     renamed = outputs.rename_columns([f"o_{number}" for number in range(outputs.num_columns)])
@@ -58,6 +64,7 @@ def _evaluate(outputs: pa.Table, conditions: Mapping[str, str], texts: Mapping[s
         if not _sandboxes:
             _sandboxes.append(Sandbox())
         sandbox = _sandboxes[0]
+        sandbox.stop_clock(moment)
         sandbox.register("outputs", renamed)
         query = f"SELECT {columns} FROM outputs"
         try:

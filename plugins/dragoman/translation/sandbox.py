@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import duckdb
@@ -28,14 +29,37 @@ _SETTINGS = {
     "lock_configuration": "true",
 }
 
+_CLOCK = {
+    "now()": "TIMESTAMPTZ '{moment}+00'",
+    "get_current_timestamp()": "TIMESTAMPTZ '{moment}+00'",
+    "transaction_timestamp()": "TIMESTAMPTZ '{moment}+00'",
+    "current_localtimestamp()": "TIMESTAMP '{moment}'",
+    "current_localtime()": "CAST(TIMESTAMP '{moment}' AS TIME)",
+    "get_current_time()": "CAST(TIMESTAMPTZ '{moment}+00' AS TIMETZ)",
+    "current_date()": "CAST(TIMESTAMP '{moment}' AS DATE)",
+    "today()": "CAST(TIMESTAMP '{moment}' AS DATE)",
+    "age(a)": "system.main.age(CAST(CAST(TIMESTAMP '{moment}' AS DATE) AS TIMESTAMP), a), "
+    "(a, b) AS system.main.age(a, b)",
+}
+"""Every function that asks what time it is, and what it gives where the clock stands still."""
+
 
 class Sandbox:
     """One locked in-memory DuckDB. ``memory`` as in the YAML (``384MB``), ``timeout`` in seconds a statement.
 
     ``spill``: a private folder to which a whole-set query may spill; empty means memory only.
+    ``moment``: see ``stop_clock``.
     """
 
-    def __init__(self, memory: str = "384MB", timeout: float = 300.0, *, threads: int = 1, spill: str = "") -> None:
+    def __init__(
+        self,
+        memory: str = "384MB",
+        timeout: float = 300.0,
+        *,
+        threads: int = 1,
+        spill: str = "",
+        moment: datetime | None = None,
+    ) -> None:
         self._memory, self._timeout = memory, timeout
         try:
             self.connection = duckdb.connect(
@@ -49,6 +73,15 @@ class Sandbox:
             ) from error
         for name, value in _SETTINGS.items():
             self.connection.execute(f"SET {name} = {value}")
+        if moment is not None:
+            self.stop_clock(moment)
+
+    def stop_clock(self, moment: datetime) -> None:
+        """From now on ``now()`` and its like give this moment, so that every try of a run computes the same."""
+        text = f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}"
+        for signature, value in _CLOCK.items():
+            name, _, rest = signature.partition("(")
+            self.connection.execute(f"CREATE OR REPLACE MACRO {name}({rest} AS {value.format(moment=text)}")
 
     def register(self, name: str, table: pa.Table) -> None:
         """Make an Arrow table readable under a name."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import zoneinfo
 from collections.abc import Mapping
+from datetime import datetime
 
 import duckdb
 import pyarrow as pa
@@ -38,7 +39,8 @@ class Translator:
 
     ``kinds``: the observed kind of undeclared JSON columns and paths (``kinds.observe``); what is missing there is
     taken from ``sample``, else from the first batch, and then frozen. ``lookups``: each lookup's records by its name.
-    ``types`` declares types by column or dotted path, ``timezone`` is that of moments without an offset.
+    ``types`` declares types by column or dotted path, ``timezone`` is that of moments without an offset, ``moment`` is
+    what ``now()`` gives.
     Raises ``ConfigError`` for what is wrong with the map, all that DuckDB can tell without data.
     """
 
@@ -54,12 +56,13 @@ class Translator:
         timeout: float = 300.0,
         kinds: Mapping[str, str] | None = None,
         sample: pa.Table | None = None,
+        moment: datetime | None = None,
     ) -> None:
         _check_timezone(timezone)
         self._spec = spec
         self._fields = fields
         self._kinds = dict(kinds or {})
-        self._sandbox = Sandbox(memory, timeout)
+        self._sandbox = Sandbox(memory, timeout, moment=moment)
         known = lookups_of(spec.lookups, lookups or {}, timezone)
         source = spec.inputs[0] if spec.inputs else "the source"
         record = Scope(fields, types=types, source=source)

@@ -1,5 +1,7 @@
 """``when:`` and ``when: else``."""
 
+from datetime import UTC, datetime
+
 import pyarrow as pa
 import pytest
 
@@ -52,3 +54,10 @@ def test_a_condition_that_raises_is_told_not_taken_for_false():
     with pytest.raises(FatalError, match="zero") as caught:
         route(OUTPUTS, {"eu": ("10 // n > 1", False)})
     assert caught.value.code == "route.failed"
+
+
+def test_what_time_it_is_the_run_decides():
+    whens = {"before": ("now() < TIMESTAMPTZ '2026-01-03 00:00:00+00'", False), "after": ("", True)}
+    for day, taker in ((2, "before"), (4, "after")):
+        found, _homeless = route(OUTPUTS, whens, datetime(2026, 1, day, tzinfo=UTC))
+        assert found[taker].num_rows == OUTPUTS.num_rows

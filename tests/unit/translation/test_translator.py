@@ -485,3 +485,11 @@ def test_source_timezone():
     assert refusals(result) == [("type.timestamptz", "at", 1)]
     with pytest.raises(ConfigError, match="Mars"):
         Translator(what, pa.schema([("at", pa.string())]), timezone="Mars/Base")
+
+
+def test_what_time_it_is_the_run_decides():
+    moment = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    years = field("years", "date_part('year', age(TIMESTAMP '2020-01-01'))")
+    table = documents({"a": "1"})
+    made = apply(spec(field("at", "now()"), field("day", "today()"), years), table, moment=moment)
+    assert made.outputs.to_pylist() == [{"at": moment, "day": moment.date(), "years": 6, "_rid": 0}]
