@@ -159,6 +159,23 @@ class Receipts(Part):
         with self._db.read() as connection:
             return [(row.node, row.keyed_by) for row in connection.execute(query)]
 
+    def receipts_of_run(self, run_id: str) -> dict[str, Any] | None:
+        """How many receipts a run has, and its last link in the chain; None where it delivered nothing."""
+        table = tables.receipt
+        total = sa.select(sa.func.sum(table.c.rows)).where(table.c.run_id == run_id)
+        last = (
+            sa.select(table.c.number, table.c.chain)
+            .where(table.c.run_id == run_id)
+            .order_by(table.c.number.desc())
+            .limit(1)
+        )
+        with self._db.read() as connection:
+            link = connection.execute(last).one_or_none()
+            if link is None:
+                return None
+            count = int(connection.execute(total).scalar_one())
+        return {"count": count, "number": int(link.number), "chain": str(link.chain)}
+
     def receipt_start(self, integration: str) -> tuple[int, str]:
         """The number and hash that the chain begins after: 0 and ``first_link``, or where it was cut."""
         with self._db.read() as connection:

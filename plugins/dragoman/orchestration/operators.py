@@ -38,7 +38,7 @@ __all__ = [
 ASSET_SCHEME = "dragoman://"
 GREEN = frozenset({"done", "nothing_new"})
 _FIGURES = ("read", "delivered", "rejected", "filtered", "in_doubt")
-_ANNOUNCED = ("run_id", "state", "kind", "interval", *_FIGURES, "balanced", "seconds")
+_ANNOUNCED = ("run_id", "state", "kind", "interval", *_FIGURES, "balanced", "seconds", "receipts")
 
 
 class TakenUp(TypedDict):

@@ -2,8 +2,9 @@
 
 | column | holds |
 |---|---|
-| ``key`` | SipHash-2-4 of the key's text (``core/record_key.py``), under a key of this installation and this delivery |
-| ``rid`` | the id of the record within its run |
+| ``key`` | SipHash-2-4 of the key's text (``steps/record_key.py``), keyed for this installation and delivery |
+| ``row`` | the record's row in its batch: with the batch's ``rid_base`` its id within the run |
+| ``rid`` | the record's id within the run, instead of ``row``, where it is not of this batch |
 | ``outcome`` | 0 delivered, 1 erased; absent where all are delivered |
 | ``position``, ``place`` | where the record stood in the source, as a number or in words; absent if it can be counted |
 | ``record`` | the id that a replayed record got when it was first read |
@@ -23,6 +24,7 @@ from typing import Any, BinaryIO
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -35,6 +37,7 @@ __all__ = [
     "content_sha256",
     "find_keys",
     "open_receipts",
+    "order_of",
     "pack_receipts",
     "receipts_table",
     "sidecar_of",
@@ -44,6 +47,7 @@ DELIVERED, ERASED = 0, 1
 PORTION = 65_536
 COLUMNS: dict[str, pa.DataType] = {
     "key": pa.uint64(),
+    "row": pa.uint32(),
     "rid": pa.int64(),
     "outcome": pa.uint8(),
     "position": pa.int64(),
@@ -51,21 +55,47 @@ COLUMNS: dict[str, pa.DataType] = {
     "record": pa.string(),
     "remote": pa.string(),
 }
+"""What each column is when it is hashed; in a file numbers are as narrow as their values allow."""
 NUMBER = "number"
+_NARROW = (pa.uint8(), pa.uint16(), pa.uint32(), pa.int64())
 _PLAIN = b"plain"
 _FIRST_KEYS = b"dragoman:first_keys"
-_OPTIONS = pa.ipc.IpcWriteOptions(compression="zstd")
+_BARE = pa.ipc.IpcWriteOptions()
+_SQUEEZED = pa.ipc.IpcWriteOptions(compression="zstd")
 
 
 def receipts_table(columns: Mapping[str, Any]) -> pa.Table:
     """The receipts of one batch, sorted; columns of which nothing is known may be given as None."""
     known = {name: pa.array(columns[name], kind) for name, kind in COLUMNS.items() if columns.get(name) is not None}
-    order = np.lexsort((known["rid"].to_numpy(), known["key"].to_numpy()))
-    return _without_empty(pa.table(known).take(pa.array(order)))
+    order = pa.array(order_of(known["key"].to_numpy()))
+    return _without_empty(pa.table({name: _narrow(name, array).take(order) for name, array in known.items()}))
+
+
+def order_of(keys: npt.NDArray[np.uint64]) -> npt.NDArray[np.intp]:
+    """The order that sorts hashed keys; equal ones stay in theirs.
+
+    Sixteen bits at a time, of which three times nearly always suffice.
+    """
+    order: npt.NDArray[np.intp] = np.argsort((keys >> np.uint64(16)).astype(np.uint16), kind="stable")
+    for shift in (32, 48):
+        digits = (keys >> np.uint64(shift)).astype(np.uint16)
+        order = order[np.argsort(digits[order], kind="stable")]
+    found = keys[order]
+    return order if bool(np.all(found[1:] >= found[:-1])) else np.argsort(keys, kind="stable")
+
+
+def _narrow(name: str, array: pa.Array) -> pa.Array:
+    if name == "key" or not pa.types.is_integer(array.type):
+        return array
+    least, most = (bound.as_py() for bound in pc.min_max(array).values())
+    if least is None or least < 0:
+        return array
+    width = next(kind for kind in _NARROW if most < 1 << kind.bit_width - (kind == pa.int64()))
+    return array.cast(width)
 
 
 def _without_empty(table: pa.Table) -> pa.Table:
-    empty = {name for name in table.column_names if table.column(name).null_count == table.num_rows}
+    empty = {name for name in table.column_names if table.num_rows and table.column(name).null_count == table.num_rows}
     if "outcome" in table.column_names and not pc.max(table.column("outcome")).as_py():
         empty.add("outcome")
     return table.drop_columns(sorted(empty)) if empty else table
@@ -74,16 +104,18 @@ def _without_empty(table: pa.Table) -> pa.Table:
 def content_sha256(header: Mapping[str, Any], table: pa.Table) -> str:
     """The hash of what a sidecar says: its header as JSON, then its columns in their order.
 
-    Numbers are little-endian, nulls of ``position`` the smallest number; of a text its length in bytes (four bytes, -1
-    for null), the lengths of a column before its bytes.
+    Numbers are little-endian and as wide as ``COLUMNS`` says, a null is the smallest one; of a text its length in bytes
+    (four bytes, -1 for null), the lengths of a column before its bytes.
     """
     names = [name for name in COLUMNS if name in table.column_names]
     digest = hashlib.sha256(msgspec.json.encode({**header, "columns": names}, order="sorted") + b"\n")
     for name in names:
-        column = _whole(table.column(name))
-        if not pa.types.is_string(column.type):
-            least = pa.scalar(np.iinfo(column.type.to_pandas_dtype()).min, column.type)
-            digest.update(np.ascontiguousarray(column.fill_null(least).to_numpy()).data)
+        column, kind = _whole(table.column(name)), COLUMNS[name]
+        if not pa.types.is_string(kind):
+            least = pa.scalar(0 if kind != pa.int64() else np.iinfo(np.int64).min, kind)
+            numbers = column.cast(kind)
+            numbers = numbers.fill_null(least) if numbers.null_count else numbers
+            digest.update(np.ascontiguousarray(numbers.to_numpy()).data)
             continue
         sizes = pc.fill_null(pc.binary_length(column), -1).to_numpy().astype("<i4")
         digest.update(sizes.data)
@@ -92,7 +124,10 @@ def content_sha256(header: Mapping[str, Any], table: pa.Table) -> str:
 
 
 def pack_receipts(table: pa.Table, header: Mapping[str, Any]) -> pa.Buffer:
-    """The file's bytes; ``header`` stands in its metadata for people."""
+    """The file's bytes; ``header`` stands in its metadata for people.
+
+    Hashes and rows in their order cannot be squeezed; texts and what several sidecars share can.
+    """
     keys = _whole(table.column("key")).to_numpy()
     metadata = {
         CODEC: _PLAIN,
@@ -101,8 +136,9 @@ def pack_receipts(table: pa.Table, header: Mapping[str, Any]) -> pa.Buffer:
         _FIRST_KEYS: keys[::PORTION].astype("<u8").tobytes().hex().encode(),
     }
     table = table.replace_schema_metadata(metadata)
+    squeezed = NUMBER in table.column_names or any(pa.types.is_string(field.type) for field in table.schema)
     sink = pa.BufferOutputStream()
-    with pa.ipc.new_file(sink, table.schema, options=_OPTIONS) as writer:
+    with pa.ipc.new_file(sink, table.schema, options=_SQUEEZED if squeezed else _BARE) as writer:
         writer.write_table(table.combine_chunks(), max_chunksize=PORTION)
     return sink.getvalue()
 

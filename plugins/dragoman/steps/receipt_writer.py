@@ -143,8 +143,8 @@ class ReceiptWriter:
         work, node, batch = self._work, self._spec.node, item.batch
         outputs, rids = item.outputs, _rids(item)
         keys = self._identity.keys(batch, outputs, rids)
-        columns: dict[str, Any] = {"key": siphash(self._key, keys.texts, keys.prefix.encode()), "rid": rids}
-        columns |= _position(batch, rids)
+        columns: dict[str, Any] = {"key": siphash(self._key, keys.texts, keys.prefix.encode())}
+        columns |= _place(batch, rids)
         records = records_of(batch, rids)
         columns["record"] = records if records is None else _foreign(records, work.run_id)
         columns["remote"] = None if item.remote is None else pa.array(item.remote, pa.string())
@@ -194,14 +194,17 @@ def _rids(item: _Delivered) -> npt.NDArray[np.int64]:
     return np.where(column.is_valid().to_numpy(zero_copy_only=False), column.fill_null(0).to_numpy(), rows)
 
 
-def _position(batch: StagedBatch, rids: npt.NDArray[np.int64]) -> dict[str, Any]:
-    if POSITION not in batch.table.column_names:
-        return {}
+def _place(batch: StagedBatch, rids: npt.NDArray[np.int64]) -> dict[str, Any]:
+    """Which records these are, and where they stood, if the batch knows more than their order."""
     rows = rids - batch.rid_base
     if len(rows) and (rows.min() < 0 or rows.max() >= batch.table.num_rows):
-        return {}
+        return {"rid": rids}
+    if POSITION not in batch.table.column_names:
+        return {"row": rows}
     taken = batch.table.column(POSITION).take(pa.array(rows)).combine_chunks()
-    return {"position": taken} if pa.types.is_integer(taken.type) else {"place": taken.cast(pa.string())}
+    if pa.types.is_integer(taken.type):
+        return {"row": rows, "position": taken}
+    return {"row": rows, "place": taken.cast(pa.string())}
 
 
 def _origin(batch: StagedBatch) -> tuple[str, int]:

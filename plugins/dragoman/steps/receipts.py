@@ -101,7 +101,8 @@ def _number(row: dict[str, object], file: ReceiptFile) -> int:
 
 
 def _receipt(link: ReceiptLink, key: str, row: dict[str, object]) -> Receipt:
-    rid = int(str(row["rid"]))
+    at, own = row.get("row"), row.get("rid")
+    rid = link.rid_base + at if isinstance(at, int) else int(str(own))
     return Receipt(
         link=link,
         key=key,

@@ -60,7 +60,8 @@ def close(work: Work) -> None:
     nothing = all(rows[node].counts.get("nothing_new", 0) for node in counted)
     state = "in_doubt" if verdict.figures["in_doubt"] else "nothing_new" if nothing else "done"
     moves = work.run.live
-    work.run = ledger.close_run(work.run_id, work.token, state, verdict.figures, move_cursors=moves)
+    figures = {**verdict.figures, "receipts": ledger.receipts_of_run(work.run_id)}
+    work.run = ledger.close_run(work.run_id, work.token, state, figures, move_cursors=moves)
     failpoint("reconcile.closed")
     after_close(work)
 

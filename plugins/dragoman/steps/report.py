@@ -41,6 +41,7 @@ def report_of(place: Workplace, run_id: str) -> dict[str, Any]:
         "balanced": run.finished and run.state in {"done", "nothing_new", "in_doubt"},
         "seconds": round(run.seconds, 3),
         "late": run.late_at is not None,
+        "receipts": run.figures.get("receipts"),
         "tries": run.tries,
         "nodes": nodes,
         "error": {"code": run.error_code, "message": run.error} if run.error else None,
