@@ -35,6 +35,8 @@ VERBS: dict[str, tuple[str, str]] = {
     "access": ("dragoman.cli.access", "bring the rights of access: into Airflow"),
     "connectors": ("dragoman.cli.connectors", "list connectors, show one, test a connection"),
     "connections": ("dragoman.cli.circuits", "list connections that have failed, reset a circuit breaker"),
+    "prove": ("dragoman.cli.prove", "say whether, when and as what a record was delivered, with its receipt"),
+    "verify": ("dragoman.cli.verify", "check that receipts are unchanged, whole, and agree with the destinations"),
     "purge": ("dragoman.cli.purge", "remove what policy.retention no longer keeps"),
     "failpoints": ("dragoman.cli.failpoints", "list the named places where a test may kill the program"),
 }

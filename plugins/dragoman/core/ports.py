@@ -232,6 +232,10 @@ class KeepsProof(Protocol):
         """What runs with this token or a higher one left, oldest first."""
         ...
 
+    def applied_batches(self, integration: str, delivery: str, run_id: str) -> dict[str, int]:
+        """The batches of a run that have a proof, each with the number of rows that it says."""
+        ...
+
     def forget(self, integration: str, delivery: str, before_run: str) -> int:
         """Forget the batches of runs whose id is smaller; returns how many.
 

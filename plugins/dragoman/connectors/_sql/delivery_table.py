@@ -94,6 +94,16 @@ class DeliveryTable:
             ),
         )
 
+    def applied_batches(self, integration: str, delivery: str, run_id: str) -> dict[str, int]:
+        """The batches of a run, each with its number of rows."""
+        m = self._mark
+        rows = self._run(
+            f'SELECT batch_id, "rows" FROM {self._table} WHERE integration = {m} AND delivery = {m} AND run_id = {m} '
+            "AND batch_id <> ''",
+            (integration, delivery, run_id),
+        )
+        return {str(batch_id): int(count) for batch_id, count in rows}
+
     def forget(self, integration: str, delivery: str, before_run: str) -> int:
         """Remove the batches of runs with a smaller id; the head row stays. The caller commits."""
         m = self._mark

@@ -48,6 +48,10 @@ class SqlDestination(Generic[S]):
         """See ``ports.KeepsProof``."""
         return self._asked(lambda proof: proof.positions_since(integration, delivery, token), [])
 
+    def applied_batches(self, integration: str, delivery: str, run_id: str) -> dict[str, int]:
+        """See ``ports.KeepsProof``."""
+        return self._asked(lambda proof: proof.applied_batches(integration, delivery, run_id), {})
+
     def forget(self, integration: str, delivery: str, before_run: str) -> int:
         """See ``ports.KeepsProof``."""
         return self._asked(lambda proof: proof.forget(integration, delivery, before_run), 0, writes=True)
