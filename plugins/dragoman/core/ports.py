@@ -27,6 +27,7 @@ __all__ = [
     "GivesAnswers",
     "KeepsProof",
     "Position",
+    "ProvesBatches",
     "ReadRequest",
     "RecordDestination",
     "RecordSource",
@@ -232,15 +233,20 @@ class KeepsProof(Protocol):
         """What runs with this token or a higher one left, oldest first."""
         ...
 
-    def applied_batches(self, integration: str, delivery: str, run_id: str) -> dict[str, int]:
-        """The batches of a run that have a proof, each with the number of rows that it says."""
-        ...
-
     def forget(self, integration: str, delivery: str, before_run: str) -> int:
         """Forget the batches of runs whose id is smaller; returns how many.
 
         The highest token and the last cursors stay.
         """
+        ...
+
+
+@runtime_checkable
+class ProvesBatches(Protocol):
+    """A destination whose proof says of each batch how many rows it brought."""
+
+    def applied_batches(self, integration: str, delivery: str, run_id: str) -> dict[str, int]:
+        """The batches of a run that have a proof, each with the number of rows that it says."""
         ...
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from dragoman.core.errors import ConfigError, DragomanError
 from dragoman.core.flow import DeliverySpec
-from dragoman.core.ports import KeepsProof
+from dragoman.core.ports import ProvesBatches
 from dragoman.ledger.rows import ReceiptLink, Run
 from dragoman.steps.check_receipts import Before, CheckedReceipts, Fault, check_links
 from dragoman.steps.components import destination_can, opened_destination
@@ -157,7 +157,7 @@ def _proofs(place: Workplace, run: Run, links: list[ReceiptLink], verdict: Verdi
 
 def _compare(place: Workplace, spec: DeliverySpec, links: list[ReceiptLink], root: str, verdict: Verdict) -> None:
     with opened_destination(spec, place.connections) as opened:
-        if not isinstance(opened, KeepsProof):
+        if not isinstance(opened, ProvesBatches):
             return
         said = opened.applied_batches(verdict.integration, spec.node, verdict.run_id)
     for link in links:

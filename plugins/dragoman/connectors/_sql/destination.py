@@ -49,7 +49,7 @@ class SqlDestination(Generic[S]):
         return self._asked(lambda proof: proof.positions_since(integration, delivery, token), [])
 
     def applied_batches(self, integration: str, delivery: str, run_id: str) -> dict[str, int]:
-        """See ``ports.KeepsProof``."""
+        """See ``ports.ProvesBatches``."""
         return self._asked(lambda proof: proof.applied_batches(integration, delivery, run_id), {})
 
     def forget(self, integration: str, delivery: str, before_run: str) -> int:
