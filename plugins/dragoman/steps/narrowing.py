@@ -175,7 +175,7 @@ def _akin(one: int, other: int) -> bool:
         one >>= LINE_BITS
     while other > one:
         other >>= LINE_BITS
-    return one == other
+    return one == other != 0
 
 
 def _numbers(table: pa.Table, name: str) -> list[int]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-from dragoman.core.batch import ONLY, POSITION, RECORD
+from dragoman.core.batch import HIDDEN, ONLY, POSITION, RECORD
 from dragoman.core.errors import FatalError
 from dragoman.core.failpoints import failpoint
 from dragoman.core.fieldtype import TYPE
@@ -83,7 +83,8 @@ def _records(work: Work) -> Iterator[Replayed]:
 
 
 def _shape_of(work: Work, node: str) -> _Shape:
-    shape = _Shape({one.name: one for one in columns_before(work, node)} if work.stream(node) else {})
+    known = columns_before(work, node) if work.stream(node) else ()
+    shape = _Shape({one.name: one for one in known if one.name not in HIDDEN})
     for record in _records(work):
         if record.start == node and record.shape and (record.run_id, record.shape) not in shape.seen:
             shape.seen.add((record.run_id, record.shape))

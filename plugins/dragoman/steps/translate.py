@@ -69,7 +69,8 @@ def translate_node(work: Work, spec: TranslationSpec) -> None:
             "in": result.records_in,
             "passed": result.passed,
             "filtered": filtered,
-            "rejected": result.records_in - result.passed - filtered,
+            "rejected": (rejected := result.records_in - result.passed - filtered),
+            "rejected_lines": len(result.rejects) - rejected,
             "outputs": result.outputs.num_rows,
         }
     )
