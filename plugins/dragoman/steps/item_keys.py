@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dragoman.core.batch import RECORD, RID
+from dragoman.core.batch import LINE, RECORD, RID
 
 __all__ = ["numbered", "record_ids", "with_records"]
 
@@ -37,11 +37,14 @@ def with_records(outputs: pa.Table, staged: pa.Table, rid_base: int, run_id: str
 
 
 def record_ids(outputs: pa.Table, batch_id: str) -> list[str]:
-    """The record's id of each output; where they bring none, it is their row within the batch."""
-    if RECORD in outputs.column_names:
-        texts: list[str] = outputs.column(RECORD).to_pylist()
-        return texts
-    return [f"{batch_id}:{row}" for row in range(outputs.num_rows)]
+    """The record's id of each output, with ``:<line>`` where it is a line of it; without any, its row in the batch."""
+    if RECORD not in outputs.column_names:
+        return [f"{batch_id}:{row}" for row in range(outputs.num_rows)]
+    ids = outputs.column(RECORD)
+    if LINE in outputs.column_names:
+        ids = pc.binary_join_element_wise(ids, pc.cast(outputs.column(LINE), pa.string()), ":")
+    texts: list[str] = ids.to_pylist()
+    return texts
 
 
 def numbered(records: Sequence[str]) -> list[str]:
