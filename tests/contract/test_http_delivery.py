@@ -201,10 +201,15 @@ def test_the_promise_is_the_one_that_these_options_give(tmp_path, options, said)
         assert said in shop.run("explain", "orders").stdout
 
 
-def test_a_column_that_is_not_delivered_is_red_and_nothing_is_sent(tmp_path):
+@pytest.mark.parametrize("known", [True, False])
+def test_a_column_that_is_not_delivered_is_told_and_nothing_is_sent(tmp_path, known):
     with serve(lambda _request: Answer.of({})) as server:
         shop = workshop(tmp_path, server, "path: /orders, external_id: nr")
+        path = tmp_path / "integrations" / "orders.yaml"
+        if not known:
+            lines = path.read_text().splitlines(keepends=True)
+            path.write_text("".join(line for line in lines if not line.startswith("translate")))
         done = shop.run("run", "orders")
-        assert done.returncode == 1
-        assert "http.column" in done.stdout + done.stderr
+        assert done.returncode == (2 if known else 1)
+        assert ("option.no_field" if known else "http.column") in done.stdout + done.stderr
         assert server.requests == []

@@ -48,6 +48,7 @@ class Option(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     ``of`` is the type of a list's items or a map's values (absent in a map: any value); ``values`` are an enum's;
     ``fields`` are an object's. ``short``: where an object may be written as a plain value, the field that it fills.
+    ``names``: ``column`` where a text is a column of what is delivered, ``placeholders`` where those in it are.
     """
 
     type: str
@@ -59,6 +60,7 @@ class Option(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     of: str = ""
     fields: dict[str, Option] = {}
     short: str = ""
+    names: str = ""
     minimum: float | None = None
     maximum: float | None = None
 

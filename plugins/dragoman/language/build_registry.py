@@ -143,6 +143,9 @@ def _check_options(reading: Reading, options: Mapping[str, Option], path: tuple[
         if option.of and option.of not in OPTION_TYPES:
             reading.add((*here, "of"), "manifest.option_type", f"of {option.of!r}", "one of " + ", ".join(OPTION_TYPES))
             continue
+        if option.names not in {"", "column", "placeholders"} or (option.names and option.type != "text"):
+            expected = "column or placeholders, in a text"
+            reading.add((*here, "names"), "manifest.names", f"names: {option.names}", expected)
         if not option.help:
             reading.add(here, "manifest.help", f"{name} without help:", "a sentence for people", key=True)
         _check_options(reading, option.fields, (*here, "fields"))

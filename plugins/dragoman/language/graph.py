@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import msgspec
 
 from dragoman.core.flow import DeliverySpec, SourceSpec, TranslationSpec
+from dragoman.language.column_options import check_column_options
 from dragoman.language.context import Context, Place
 from dragoman.language.document import Delivery, GraphDocument, ShortDocument, Source, Translation
 from dragoman.language.ends import delivery_spec, source_spec
@@ -118,6 +119,7 @@ class Graph:
         what = "fields that the translation makes"
         self.context.expression(spec.when, (*path, "when"), known, what)
         check_upsert_columns(self.context, spec, path, known)
+        check_column_options(self.context, spec, path, known)
         if known is None:
             return
         for at, column in enumerate(spec.key):

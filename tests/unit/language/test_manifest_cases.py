@@ -58,6 +58,8 @@ def test_a_good_manifest(built):
         ("given: [label.name], says", "given: [], says", "manifest.case", 8),
         ("says: By key.", "says: ''", "manifest.case", 8),
         (", expected: one of them", "", "manifest.case", 10),
+        ("path: {type: text,", "path: {type: text, names: columns,", "manifest.names", 13),
+        ("size: {type: integer,", "size: {type: integer, names: column,", "manifest.names", 14),
         ("write: {path: /x,", "write: {pat: /x,", "manifest.option.unknown", 17),
         ("label: {name: a}", "label: {size: a}", "manifest.option.type", 17),
         ("{path: /x, label: {name: a}", '{path: "/{x}", label: {name: a}', "manifest.option.combination", 17),

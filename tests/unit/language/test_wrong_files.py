@@ -213,6 +213,10 @@ CASES = [
     ("batch in mode delete", deliver("connector: http, connection: c, path: /o, delete: '/o/{id}', batch: 5, mode: delete, key: [id]"), "option.combination", 3, "batch in mode delete"),
     ("mode delete without a path of one item", deliver("connector: http, connection: c, path: /o, mode: delete, key: [id]"), "option.combination", 3, "a path such as /orders/{number}"),
     ("delete without a placeholder", deliver("connector: http, connection: c, path: /o, delete: /o"), "option.combination", 3, "the path of one item"),
+    ("a placeholder that is no field", short(deliver="deliver: {connector: http, connection: c, path: '/orders/{nr}'}", more="translate: {fields: {number: a}}\n"), "option.no_field", 3, "'nr' in path, which the translation does not make"),
+    ("an external id that is no field", short(deliver="deliver: {connector: http, connection: c, path: /orders, external_id: numbre}", more="translate: {fields: {number: a}}\n"), "option.no_field", 3, "did you mean 'number'?"),
+    ("a key to read back that is no field", short(deliver="deliver: {connector: http, connection: c, path: /orders, read_back: {path: /orders, key: nr}}", more="translate: {fields: {number: a}}\n"), "option.no_field", 3, "'nr' in read_back"),
+    ("a place to remove at that is no field", short(deliver="deliver: {connector: http, connection: c, path: /orders, delete: '/orders/{nr}'}", more="translate: {fields: {number: a}}\n"), "option.no_field", 3, "'nr' in delete"),
     # the graph
     ("unknown from", graph(deliveries="  out: {from: c, connector: postgres, connection: c, table: t}"), "from.unknown", 6, "unknown name 'c' in from"),
     ("delivery without from", graph(deliveries="  out: {connector: postgres, connection: c, table: t}"), "key.missing", 6, "from is missing"),
