@@ -134,3 +134,29 @@ def test_given_up_it_is_read_again(held: Held) -> None:
     assert (report["state"], report["delivered"]) == ("done", ORDERS)
     assert report["run_id"] != held.run_id
     assert held.api.numbers == list(range(ORDERS))
+
+
+def test_outputs_without_a_key_are_judged_before_the_first_request(tmp_path: Path) -> None:
+    api = OrdersApi("upsert")
+    with serve(api) as server:
+        shop = Workshop(tmp_path)
+        shop.connections["api"] = f"{server.url}?allow_private=true"
+        lines = "".join(f"{number if number % 3 else ''},1.50\n" for number in range(ORDERS))
+        (tmp_path / "inbox" / "orders.csv").write_text("number,amount\n" + lines)
+        shop.integration(
+            "orders",
+            """
+integration: orders
+source: {connector: files, connection: inbox, path: orders.csv}
+translate: {fields: {number: {from: "CAST(number AS BIGINT)", type: integer}, amount: amount}}
+deliver: {connector: http, connection: api, path: /orders, external_id: number, mode: upsert, key: [number]}
+policy: {max_rejects: {count: 2}}
+""",
+        )
+        report = shop.report("orders", expect=1)
+        assert (report["state"], report["rejected"]) == ("held", 7)
+        assert api.posts == 0
+        listed = json.loads(shop.run("rejects", "orders", "--json").stdout)
+        assert {one["code"] for one in listed} == {"key.null"}
+        done = shop.run("accept", report["run_id"], "--json")
+        assert json.loads(done.stdout)["delivered"] == api.posts == ORDERS - 7

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any, NoReturn, cast
 
 import pyarrow as pa
@@ -40,10 +40,11 @@ from dragoman.steps.rejects import RejectLog, explain_positions, refused_rejects
 from dragoman.steps.removals import erase
 from dragoman.steps.requests import request_of
 from dragoman.steps.staged import StagedBatch
+from dragoman.steps.tally import Tally, judge_translations
 from dragoman.steps.work import Work, at_work
 from dragoman.steps.workplace import Workplace
 
-__all__ = ["deliver", "deliver_node", "judge_translations"]
+__all__ = ["deliver", "deliver_node"]
 
 
 def deliver(
@@ -77,65 +78,13 @@ def _something(work: Work, delivery: DeliverySpec) -> bool:
     return delivery.mode == "replace" or any(row.counts.get("handed_on", 0) for row in rows)
 
 
-def judge_translations(work: Work) -> None:
-    """Translate everything once before anything is committed, and judge the limit, where one commit is not all.
-
-    That is so with several deliveries, and where a destination takes batch by batch.
-    """
-    if len(work.flow.deliveries) == 1 and destination_can(work.flow.deliveries[0]).visible == "run":
-        return
-    for delivery in work.flow.deliveries:
-        if work.node_state(delivery.input):
-            continue
-        tally = _Tally(work)
-        with made_ahead(work, delivery.input, None) as (batches, _chain):
-            for made in batches:
-                tally.add(made)
-        tally.seal()
-    rejected = sum(row.counts.get("rejected", 0) for row in work.place.ledger.nodes(work.run_id))
-    if not work.run.accepted and rejected > allowed_rejects(work.flow.policy, work.read_so_far()):
-        raise work.held(rejected, work.read_so_far())
-
-
-@dataclass
-class _Tally:
-    """Counts and rejects of the translations that a pass goes through, node by node."""
-
-    work: Work
-    counts: dict[str, Counter[str]] = field(default_factory=dict)
-    logs: dict[str, RejectLog] = field(default_factory=dict)
-
-    def add(self, made: Made) -> None:
-        for node, counts in made.counts.items():
-            self.counts.setdefault(node, Counter()).update(counts)
-            log = self.logs.setdefault(node, RejectLog(self.work.stage, node, "translate"))
-            log.add(made.rejects[node])
-
-    @property
-    def rejected(self) -> int:
-        return sum(log.count for log in self.logs.values())
-
-    def seal(self, nodes: Iterable[str] = ()) -> None:
-        for node in {*nodes, *self.counts}:
-            if self.work.node_state(node):
-                continue
-            log = self.logs.get(node) or RejectLog(self.work.stage, node, "translate")
-            log.flush()
-            counts = {"in": 0, "passed": 0, "rejected": 0, "filtered": 0, "outputs": 0} | dict(
-                self.counts.get(node, {})
-            )
-            self.work.place.ledger.seal_node(
-                self.work.run_id, self.work.token, node, "translation", counts, rejects=log.rows
-            )
-
-
 class _Delivery:
     """One delivery of one run, from its first batch to its commit; the ``SendingLimit`` of items on their way."""
 
     def __init__(self, work: Work, spec: DeliverySpec) -> None:
         self.work = work
         self.spec = spec
-        self.tally = _Tally(work)
+        self.tally = Tally(work)
         self.log = RejectLog(work.stage, spec.node, "deliver")
         self.counts: Counter[str] = Counter({"in": 0, "delivered": 0, "rejected": 0, "in_doubt": 0})
         self.session: DeliverySession | None = None
@@ -211,9 +160,7 @@ class _Delivery:
             refused = erase(session, self.spec, made.batch.batch_id, left, hidden=self._items)
         else:
             refused = session.write(made.batch.batch_id, left if self._items else visible(left))
-        if self._barred:
-            rows = spread(outputs.num_rows, self._barred)
-            refused = [*self._barred, *(replace(one, row=rows[one.row]) for one in refused)]
+        refused = self._with_barred(refused, outputs)
         if made.deleted:
             self.counts["deleted"] += outputs.num_rows - len(refused)
         in_doubt = sum(one.in_doubt for one in refused)
@@ -222,6 +169,13 @@ class _Delivery:
         self.counts["in_doubt"] += in_doubt
         self._log(refused, made, outputs)
         return [one.row for one in refused]
+
+    def _with_barred(self, refused: Sequence[Refused], outputs: pa.Table) -> list[Refused]:
+        """What was refused of the outputs that are left, by its row in all of them, and what was barred."""
+        if not self._barred:
+            return list(refused)
+        rows = spread(outputs.num_rows, self._barred)
+        return [*self._barred, *(replace(one, row=rows[one.row]) for one in refused)]
 
     def _log(self, refused: Sequence[Refused], made: Made, outputs: pa.Table) -> None:
         if refused:
@@ -234,13 +188,14 @@ class _Delivery:
         if self._before is None:
             rows = work.place.ledger.nodes(work.run_id)
             self._before = sum(row.counts.get("rejected", 0) for row in rows if row.node != self.spec.node)
-        known = self._before + self.log.count + rejects
+        known = self._before + self.log.count + len(self._barred) + rejects
         return work.run.accepted or known <= allowed_rejects(work.flow.policy, work.read_so_far())
 
     def hold(self, refused: Sequence[Refused], delivered: int) -> NoReturn:
         """Hold the run in the middle of a batch; what the translations rejected is on record already."""
         if self._in_hand is not None:
-            self._log(refused, *self._in_hand)
+            made, outputs = self._in_hand
+            self._log(self._with_barred(refused, outputs), made, outputs)
         rejects = (self._before or 0) + self.log.count
         delivered += self.counts["delivered"]
         raise self.work.held(rejects, self.work.read_so_far(), (self.log,), delivered=delivered)

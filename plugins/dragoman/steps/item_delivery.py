@@ -12,7 +12,7 @@ from dragoman.core.items import DELIVERED, ItemDestination, Outcome
 from dragoman.core.ports import DeliverRequest
 from dragoman.ledger.ledger import Ledger
 from dragoman.stage.store import RunStage
-from dragoman.steps.item_journal import BatchName, ItemJournal
+from dragoman.steps.item_journal import BatchName, ItemJournal, other_outputs
 from dragoman.steps.item_maker import ItemMaker
 from dragoman.steps.item_outcomes import refusals
 from dragoman.steps.item_sending import ItemSending, SendingLimit
@@ -60,10 +60,11 @@ class ItemDelivery:
     def erase(self, batch_id: str, keys: pa.Table) -> list[Refused]:
         """Remove the items of these keys."""
         maker = ItemMaker(self._request, batch_id, keys, "erase")
+        self._written = (batch_id, [""] * keys.num_rows)
         return _all_refused(maker, self._outcomes(maker, -_number(batch_id) - 1, erase=True))
 
     def answers(self, batch_id: str) -> Sequence[str]:
-        """The peer's own id of each row of the batch that was written last."""
+        """The peer's own id of each row of the batch that was written last, or erased: then there are none."""
         if self._written[0] != batch_id:
             raise FatalError("deliver.no_answers", f"the batch {batch_id} was not the last to be written")
         return self._written[1]
@@ -80,16 +81,14 @@ class ItemDelivery:
         name = BatchName(self._request.run_id, self._request.delivery, number, self._request.token)
         journal = ItemJournal(self._ledger, self._stage, name)
         if journal.settled is None:
+            if journal.outcomes and max(journal.outcomes) >= maker.count:
+                raise other_outputs(name)
+            journal.check(maker.items)
             limit = None if number < 0 else self._limit
             journal.settle(ItemSending(self._destination, maker, journal, limit, erase=erase).through())
         settled = journal.settled or {}
         if sorted(settled) != maker.rows:
-            raise FatalError(
-                "deliver.other_outputs",
-                f"batch {number} of {self._request.delivery!r} gave {len(settled)} outputs when it was sent, and gives "
-                f"{len(maker.rows)} now: its translation does not give the same twice",
-                next_step="see that the translation depends on its records alone (no clock, no chance)",
-            )
+            raise other_outputs(name)
         return settled
 
 

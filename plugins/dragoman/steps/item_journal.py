@@ -6,18 +6,20 @@ It is also what the next try begins with: what is known of each row, and which r
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from hashlib import sha256
 
 from dragoman.core import clock
+from dragoman.core.errors import FatalError
 from dragoman.core.failpoints import failpoint
 from dragoman.core.items import UNKNOWN, Item, Outcome
 from dragoman.ledger.ledger import IntentRow, Ledger
 from dragoman.stage.store import RunStage
 from dragoman.steps.item_outcomes import outcomes_of, outcomes_table, packed_outcomes, packed_rows, rows_of, unpacked
 
-__all__ = ["BatchName", "ItemJournal"]
+__all__ = ["BatchName", "ItemJournal", "other_outputs"]
 
 SENDING, ANSWERED, SETTLED = "sending", "answered", "settled"
 
@@ -48,6 +50,7 @@ class ItemJournal:
         self._answered: IntentRow | None = None
         self._newest: dict[int, int] = {}
         self._rows: dict[int, list[int]] = {}
+        self._digests: dict[int, str] = {}
         self.outcomes: dict[int, Outcome] = {}
         self.tries: Counter[int] = Counter()
         self.first_sent: dict[int, datetime] = {}
@@ -64,6 +67,15 @@ class ItemJournal:
                 found.append((rows, lost))
         return found
 
+    def check(self, items: Callable[[Sequence[int]], Sequence[Item]]) -> None:
+        """``FatalError`` ``deliver.other_outputs`` unless what earlier tries sent is what would be sent now.
+
+        ``items`` makes the items of some rows. An idempotency key that is another one protects nothing.
+        """
+        for request, rows in self._rows.items():
+            if _digest(items(rows)) != self._digests[request]:
+                raise other_outputs(self._name)
+
     def intend(self, items: Sequence[Item]) -> None:
         """A request with these items is about to be sent; ``FatalError`` ``lease.lost`` where another holds the run."""
         rows, now = [item.row for item in items], clock.now()
@@ -75,6 +87,7 @@ class ItemJournal:
             rows=packed_rows(rows),
             state=SENDING,
             noted_at=now,
+            sha256=_digest(items),
         )
         self._ledger.note_requests(self._name.token, answered=self._answered, intent=intent)
         if self._answered is not None:
@@ -126,6 +139,7 @@ class ItemJournal:
         rows = rows_of(row.rows)
         known = unpacked(row.outcomes) if row.state == ANSWERED else [Outcome(UNKNOWN)] * len(rows)
         self._rows[row.request] = rows
+        self._digests[row.request] = row.sha256
         self._newest.update(dict.fromkeys(rows, row.request))
         self.outcomes.update(zip(rows, known, strict=True))
         self._requests = row.request + 1
@@ -135,3 +149,16 @@ class ItemJournal:
         self.tries.update(rows)
         for row in rows:
             self.first_sent.setdefault(row, at)
+
+
+def other_outputs(name: BatchName) -> FatalError:
+    """The error for a batch that gives other outputs than when it was sent."""
+    return FatalError(
+        "deliver.other_outputs",
+        f"batch {name.number} of {name.node!r} gives other outputs now than when it was sent",
+        next_step="report this: the same records and the same translation must give the same outputs",
+    )
+
+
+def _digest(items: Sequence[Item]) -> str:
+    return sha256(" ".join(item.token for item in items).encode()).hexdigest()

@@ -17,7 +17,7 @@ from dragoman.formats.words import portions
 from dragoman.steps.item_keys import numbered, record_ids
 from dragoman.steps.record_key import key_texts
 
-__all__ = ["ItemMaker"]
+__all__ = ["ItemMaker", "unfit_outputs"]
 
 _TOKEN_DIGITS = 32
 _BINARY = "base64"
@@ -35,13 +35,18 @@ class ItemMaker:
         self._table = visible(outputs)
         self._records = record_ids(outputs, batch_id)
         self._names = [] if request.key else numbered(self._records)
-        self.refused = self._unfit()
+        self.refused = unfit_outputs(self._table, request.key)
         self._times = self._repeated()
 
     @property
     def rows(self) -> list[int]:
         """The rows of which items are made, in their order."""
-        return [row for row in range(self._table.num_rows) if row not in self.refused]
+        return [row for row in range(self.count) if row not in self.refused]
+
+    @property
+    def count(self) -> int:
+        """How many outputs the batch has."""
+        return int(self._table.num_rows)
 
     def items(self, rows: Sequence[int]) -> list[Item]:
         """The items of some rows, in that order."""
@@ -65,19 +70,6 @@ class ItemMaker:
             parts.append(str(self._times[row]))
         return sha256("\0".join(parts).encode()).hexdigest()[:_TOKEN_DIGITS]
 
-    def _unfit(self) -> dict[int, Refused]:
-        refused: dict[int, Refused] = {}
-        for name in self._request.key:
-            column = self._table.column(name)
-            if column.null_count:
-                for row in pc.indices_nonzero(pc.is_null(column)).to_pylist():
-                    said = f"{name!r} is part of the key and is NULL"
-                    refused.setdefault(row, Refused(row, "key.null", said, name))
-        for at, part in portions(self._table):
-            for one in unfit_rows(part, self._table.schema).values():
-                refused.setdefault(at + one.row, Refused(at + one.row, one.code, one.message, one.field))
-        return refused
-
     def _repeated(self) -> dict[int, int]:
         """Of outputs of one record with the same content: the second, third, … by row."""
         times = Counter(self._records)
@@ -93,3 +85,18 @@ class ItemMaker:
                     if seen[content] > 1:
                         repeated[row] = seen[content]
         return repeated
+
+
+def unfit_outputs(table: pa.Table, key: Sequence[str]) -> dict[int, Refused]:
+    """The outputs of which no item can be made, by row; ``table`` without its hidden columns."""
+    refused: dict[int, Refused] = {}
+    for name in key:
+        column = table.column(name)
+        if column.null_count:
+            for row in pc.indices_nonzero(pc.is_null(column)).to_pylist():
+                said = f"{name!r} is part of the key and is NULL"
+                refused.setdefault(row, Refused(row, "key.null", said, name))
+    for at, part in portions(table):
+        for one in unfit_rows(part, table.schema).values():
+            refused.setdefault(at + one.row, Refused(at + one.row, one.code, one.message, one.field))
+    return refused

@@ -264,3 +264,21 @@ def test_a_batch_that_gives_other_outputs_than_before_is_red(world):
     with pytest.raises(FatalError) as caught:
         world.session(ItemPeer()).write(world.batch_id, outputs(1, 2, 3))
     assert caught.value.code == "deliver.other_outputs"
+
+
+@pytest.mark.parametrize("ids", [(1, 9, 3), (1,)])
+def test_what_was_sent_must_be_what_would_be_sent_now(world, breaks, ids):
+    peer = ItemPeer("idempotency")
+    breaks("deliver.request.answered", 2)
+    with pytest.raises(RetriableError):
+        world.session(peer).write(world.batch_id, outputs(1, 2, 3))
+    with pytest.raises(FatalError) as caught:
+        world.session(peer).write(world.batch_id, outputs(*ids))
+    assert caught.value.code == "deliver.other_outputs"
+    assert len(peer.requests_made) == 2
+
+
+def test_what_was_erased_has_no_answers(world):
+    session = world.session(ItemPeer("upsert"), key=("id",))
+    session.erase(world.batch_id, outputs(1, 3).select(["id"]))
+    assert session.answers(world.batch_id) == ["", ""]
