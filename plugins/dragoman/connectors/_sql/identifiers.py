@@ -11,7 +11,16 @@ import pyarrow as pa
 
 from dragoman.core.errors import FatalError
 
-__all__ = ["check_columns", "check_needed", "quote", "quote_all", "quote_table", "short_name", "split_table"]
+__all__ = [
+    "check_case",
+    "check_columns",
+    "check_needed",
+    "quote",
+    "quote_all",
+    "quote_table",
+    "short_name",
+    "split_table",
+]
 
 _PART = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -50,6 +59,24 @@ def short_name(prefix: str, *parts: str) -> str:
     """A name for a helping table: the same for the same parts, short enough for every database."""
     digest = hashlib.blake2b("\0".join(parts).encode(), digest_size=6).hexdigest()
     return f"{prefix}_{digest}"
+
+
+def check_case(system: str, names: Sequence[str]) -> None:
+    """Refuse outputs whose names differ in upper and lower case only, where the system takes them for one column.
+
+    Raises:
+        FatalError: ``sql.column_case``, for all of them at once.
+    """
+    alike: dict[str, list[str]] = {}
+    for name in names:
+        alike.setdefault(name.encode().lower().decode(), []).append(name)
+    twice = [", ".join(map(repr, each)) for each in alike.values() if len(each) > 1]
+    if twice:
+        raise FatalError(
+            "sql.column_case",
+            f"the outputs {'; '.join(twice)} differ in upper and lower case only, which to {system} is one column",
+            next_step="name them apart under fields: of the translation, or leave one of them out",
+        )
 
 
 def check_columns(system: str, table: str, outputs: Sequence[pa.Field], columns: Sequence[str]) -> None:

@@ -7,7 +7,15 @@ from collections.abc import Mapping, Sequence
 import duckdb
 import pyarrow as pa
 
-from dragoman.connectors._sql.identifiers import check_columns, check_needed, quote, quote_all, quote_table, split_table
+from dragoman.connectors._sql.identifiers import (
+    check_case,
+    check_columns,
+    check_needed,
+    quote,
+    quote_all,
+    quote_table,
+    split_table,
+)
 from dragoman.connectors._sql.incomplete import incomplete
 from dragoman.connectors._sql.upserts import KEPT, check_upsert, on_conflict, overwritten
 from dragoman.connectors.duckdb.catalog import Table, read_table
@@ -127,6 +135,7 @@ class DuckdbLoader:
 
 
 def _opened(server: duckdb.DuckDBPyConnection, request: DeliverRequest, name: str) -> Table:
+    check_case("DuckDB", request.schema.names)
     table = read_table(server, name)
     if table is None:
         if not request.create or request.mode == "delete":

@@ -72,7 +72,14 @@ def open_root(connection: Connection | None) -> Root:
     if connection.conn_type == "file":
         from dragoman.connectors.files.local_root import LocalRoot
 
-        if connection.host or not connection.path.startswith("/"):
+        if connection.host not in {"", "localhost"}:
+            raise ConfigError(
+                "files.connection",
+                f"connection {connection.conn_id!r} names {connection.host!r} where a machine's name stands, and file: "
+                "reaches this machine alone",
+                next_step="write a folder of this machine with three slashes, such as file:///data/inbox, or use sftp:",
+            )
+        if not connection.path.startswith("/"):
             raise ConfigError(
                 "files.connection",
                 f"connection {connection.conn_id!r} names no absolute folder",

@@ -18,6 +18,11 @@ __all__ = ["ProofPlace"]
 
 _LOG = logging.getLogger(__name__)
 _EXISTS = ("23505", "42P07")
+_MAY_WRITE = """
+SELECT bool_and(has_table_privilege(%s::regclass, of)) FROM unnest(ARRAY['SELECT', 'INSERT', 'UPDATE']) AS of
+"""
+"""One by one: of a list of privileges the function is content with any."""
+_FORBIDDEN, _NO_SCHEMA = "42501", "3F000"
 
 
 class ProofPlace:
@@ -28,9 +33,17 @@ class ProofPlace:
         self._schema = schema
 
     def existing(self, server: psycopg.Connection[Any]) -> DeliveryTable | None:
-        """The table of proofs, None where there is none."""
+        """The table of proofs, None where there is none, or none that the role may read."""
         home = self._home(server)
-        return _proof(server, home) if _is_there(server, home) else None
+        try:
+            readable = (
+                _is_there(server, home) and run(server, "SELECT has_table_privilege(%s, 'SELECT')", (home,))[0][0]
+            )
+        except psycopg.Error as error:
+            if error.sqlstate != _FORBIDDEN:
+                raise
+            readable = False
+        return _proof(server, home) if readable else None
 
     def made(self, server: psycopg.Connection[Any], request: DeliverRequest) -> DeliveryTable | None:
         """The table of proofs, made where it is missing; None where the role may not make or write it.
@@ -40,20 +53,30 @@ class ProofPlace:
         """
         home = self._home(server)
         proof = _proof(server, home)
+        allowed: bool | None
         try:
             if not _is_there(server, home):
                 proof.create()
-            allowed = run(server, "SELECT has_table_privilege(%s, 'SELECT, INSERT, UPDATE')", (home,))[0][0]
+            allowed = run(server, _MAY_WRITE, (home,))[0][0]
         except psycopg.Error as error:
             if error.sqlstate in _EXISTS:
                 return proof
-            if error.sqlstate != "42501":
+            if error.sqlstate == _NO_SCHEMA and self._schema:
+                raise FatalError(
+                    "postgres.no_delivery_schema",
+                    f"delivery_schema names {self._schema!r}, and the database has no such schema",
+                    next_step=f'CREATE SCHEMA "{self._schema}", or correct the name',
+                ) from error
+            if error.sqlstate != _FORBIDDEN:
                 raise
-            allowed = False
+            allowed = None
         if allowed:
             return proof
         schema = home.rpartition(".")[0]
-        grant = f"GRANT CREATE ON SCHEMA {schema} TO {run(server, 'SELECT quote_ident(current_user)')[0][0]}"
+        role = run(server, "SELECT quote_ident(current_user)")[0][0]
+        grant = f"GRANT USAGE, CREATE ON SCHEMA {schema} TO {role}"
+        if allowed is not None:
+            grant = f"GRANT SELECT, INSERT, UPDATE, DELETE ON {home} TO {role}"
         if request.mode == "append":
             raise FatalError(
                 "postgres.no_proof",

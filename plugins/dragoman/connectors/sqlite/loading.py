@@ -8,7 +8,15 @@ from typing import Any
 
 import pyarrow as pa
 
-from dragoman.connectors._sql.identifiers import check_columns, check_needed, quote, quote_all, quote_table, split_table
+from dragoman.connectors._sql.identifiers import (
+    check_case,
+    check_columns,
+    check_needed,
+    quote,
+    quote_all,
+    quote_table,
+    split_table,
+)
 from dragoman.connectors._sql.incomplete import incomplete
 from dragoman.connectors._sql.isolate import Failure, isolate
 from dragoman.connectors._sql.upserts import KEPT, check_upsert, on_conflict, overwritten
@@ -117,6 +125,7 @@ _NOT_ERASED = "SQLite took the key without an error and its row is still there: 
 
 
 def _opened(server: sqlite3.Connection, request: DeliverRequest, name: str) -> Table:
+    check_case("SQLite", request.schema.names)
     table = read_table(server, name)
     if table is None:
         if not request.create or request.mode == "delete":

@@ -169,3 +169,9 @@ def test_check_says_what_is_there(path, connection):
     assert "will be made" in check_connection(connection)
     sql(path, "CREATE TABLE t (id integer)")
     assert check_connection(connection).endswith(f"{path} with 1 tables")
+
+
+def test_columns_that_differ_in_case_only_are_named(connection):
+    with pytest.raises(FatalError) as caught:
+        send(connection, {"ID": [1], "id": [2]})
+    assert caught.value.code == "sql.column_case"

@@ -191,6 +191,7 @@ def test_connections(root):
     with pytest.raises(FatalError):
         check_connection(parse_connection("box", f"file://{root}/gone"))
     assert code(lambda: check_connection(parse_connection("box", "file://data/inbox"))) == "files.connection"
+    assert "entries" in check_connection(parse_connection("box", f"file://localhost{root}"))
     assert code(lambda: open_source(None, {"path": "a.csv"})) == "files.connection"
 
 

@@ -239,7 +239,7 @@ def test_without_the_right_to_keep_the_proof(postgres, caplog):
         with pytest.raises(FatalError) as caught:
             send(as_writer, table)
         assert caught.value.code == "postgres.no_proof"
-        assert 'GRANT CREATE ON SCHEMA "public" TO writer_of_t' in caught.value.next_step
+        assert 'GRANT USAGE, CREATE ON SCHEMA "public" TO writer_of_t' in caught.value.next_step
         with caplog.at_level(logging.WARNING):
             assert send(as_writer, table, mode="upsert", key=("id",)) == []
         assert "the same final state after retries" in caplog.text

@@ -140,3 +140,19 @@ def test_values_of_any_kind_give_their_own_words(path, connection):
     batch, _ = source.read(ReadRequest())
     source.close()
     assert batch.table.column("v").to_pylist() == ["1", "1.5", "007", "\\x00ff", None, "Infinity"]
+
+
+def test_three_slashes_are_no_path_at_the_root(tmp_path):
+    with pytest.raises(FatalError) as caught:
+        send(parse_connection("db", "sqlite:///relative.db"), {"id": [1]})
+    assert (caught.value.code, "four slashes" in caught.value.next_step) == ("file.relative", True)
+
+
+def test_columns_that_differ_in_case_only_are_told_apart_from_others(path, connection):
+    with pytest.raises(FatalError) as caught:
+        send(connection, {"ID": [1], "id": [2], "n": [3]})
+    assert caught.value.code == "sql.column_case"
+    assert "'ID', 'id'" in caught.value.message
+    assert "fields:" in caught.value.next_step
+    send(connection, {"Ä": [1], "ä": [2]})
+    assert sql(path, "SELECT * FROM t") == [(1, 2)]
