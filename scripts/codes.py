@@ -74,14 +74,14 @@ def calls(tree: ast.AST) -> Iterator[tuple[str, str, str]]:
         if isinstance(node, ast.Call):
             name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
             values = [*node.args, *(word.value for word in node.keywords if word.arg != "next_step")]
+            if name == "Outcome" and node.args and isinstance(node.args[0], ast.Name):
+                name = node.args[0].id
         elif isinstance(node, ast.Tuple):
             name, values = "", node.elts
         else:
             continue
         for at, value in enumerate(values):
             code = text_of(value)
-            if name == "Outcome" and isinstance(node.args[0], ast.Name):
-                name = node.args[0].id
             if is_code(code) and (isinstance(value, ast.Constant) or name in KINDS):
                 yield code, name, next((text for text in map(text_of, values[at + 1 :]) if " " in text), "")
 
