@@ -48,13 +48,11 @@ def item_outcome(result: Any, item: Item, rules: ResultRules, mask: Mask) -> Out
 
 def outcome_of(result: Any, sign: Sign, rules: ResultRules, mask: Mask) -> Outcome:
     """The outcome for a sign. A status says more than good or bad: some mean again, some that nobody can tell."""
+    if sign.kind == GOOD:
+        return Outcome(DELIVERED, remote_id=_text(_first(result, (rules.id,) if rules.id else _IDS), mask))
     answer = _shown(result, mask)
     if sign.kind == NOTHING:
         return unknown("the answer says nothing of this item", answer)
-    if sign.kind == GOOD:
-        return Outcome(
-            DELIVERED, answer=answer, remote_id=_text(_first(result, (rules.id,) if rules.id else _IDS), mask)
-        )
     if sign.kind == UNSURE:
         return unknown(sign.why or "its result can be read in two ways", answer)
     message = _text(_first(result, (rules.error, *_MESSAGES)), mask) or sign.why or "no reason is given"

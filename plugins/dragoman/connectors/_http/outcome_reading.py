@@ -7,10 +7,10 @@ stands twice, names an item that was not sent or contradicts itself leaves the o
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from dragoman.connectors._http.answer_document import MISSING, at_path
+from dragoman.connectors._http.item_index import ItemIndex
 from dragoman.connectors._http.item_result import item_outcome, unknown
 from dragoman.connectors._http.masking import Mask
 from dragoman.connectors._http.result_rules import BY_INDEX, BY_POSITION, ResultRules
@@ -61,8 +61,9 @@ def _take_results(
             say = f"the answer lists {len(results)} results for {len(items)} items"
             found[:] = [unknown(say)] * len(items)
         return
+    index = ItemIndex(items, rules.column)
     for at, result in enumerate(results):
-        row = at if by_order else _row_of(result, items, rules)
+        row = at if by_order else _row_of(result, items, rules, index)
         if row is not None:
             _put(found, row, item_outcome(result, items[row], rules, mask))
 
@@ -72,8 +73,9 @@ def _take_failures(
 ) -> Outcome | None:
     """What items are that no failure names: None where each failure names one that was sent, else unknown."""
     stray = 0
+    index = ItemIndex(items, rules.column)
     for failure in failures:
-        row = _row_of(failure, items, rules)
+        row = _row_of(failure, items, rules, index)
         if row is None:
             stray += 1
             continue
@@ -93,7 +95,7 @@ def _put(found: list[Outcome | None], row: int, outcome: Outcome) -> None:
     found[row] = outcome
 
 
-def _row_of(result: Any, items: Sequence[Item], rules: ResultRules) -> int | None:
+def _row_of(result: Any, items: Sequence[Item], rules: ResultRules, index: ItemIndex) -> int | None:
     """Which item a result is of; None where it names none, or one that was not sent, or one that was sent twice."""
     named = at_path(result, rules.ref) if isinstance(result, Mapping) else MISSING
     if named is MISSING or named is None or isinstance(named, bool | list | dict):
@@ -102,25 +104,7 @@ def _row_of(result: Any, items: Sequence[Item], rules: ResultRules) -> int | Non
         text = str(named).strip()
         row = int(text) - (rules.column == BY_POSITION) if text.isascii() and text.isdigit() and len(text) < 10 else -1
         return row if 0 <= row < len(items) else None
-    rows = [at for at, item in enumerate(items) if same_value(item.values.get(rules.column), named)]
-    return rows[0] if len(rows) == 1 else None
-
-
-def same_value(sent: Any, named: Any) -> bool:
-    """Whether a value of an answer is the one that was sent; numbers are compared as numbers."""
-    if sent is None or named is None or isinstance(named, list | dict):
-        return False
-    if isinstance(sent, bool) or isinstance(named, bool):
-        return str(sent).lower() == str(named).lower()
-    iso = sent.isoformat() if hasattr(sent, "isoformat") else str(sent)
-    if iso == str(named):
-        return True
-    if isinstance(sent, int | Decimal) or isinstance(named, int | Decimal):
-        try:
-            return Decimal(iso) == Decimal(str(named))
-        except InvalidOperation:
-            return False
-    return False
+    return index.row(named)
 
 
 def _keyed(ref: str, key: str, value: Any) -> dict[str, Any]:

@@ -12,8 +12,8 @@ from typing import Any
 from dragoman.connectors._http.answer_document import MISSING, UnreadableError, at_path, read_json
 from dragoman.connectors._http.client import Answer, Client
 from dragoman.connectors._http.endpoint import Endpoint
+from dragoman.connectors._http.item_index import same_value
 from dragoman.connectors._http.item_path import ItemPath, UnfitError, text_of
-from dragoman.connectors._http.outcome_reading import same_value
 from dragoman.core.errors import ConfigError, FatalError, RetriableError
 from dragoman.core.items import DELIVERED, Item, Outcome
 

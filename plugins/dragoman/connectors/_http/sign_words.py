@@ -1,12 +1,14 @@
-"""The names and words by which APIs tell whether something worked."""
+"""The names and words by which APIs tell whether something worked; names in lower case, letters and digits only."""
 
 from __future__ import annotations
+
+import re
+from functools import lru_cache
 
 __all__ = [
     "BAD_WORDS",
     "CODES",
     "ERRORS",
-    "FAILED_FLAGS",
     "FLAGS",
     "GOOD_WORDS",
     "HALF_WORDS",
@@ -14,55 +16,79 @@ __all__ = [
     "STATES",
     "STATUS",
     "TELLING",
+    "plain_name",
+    "speaks_of_errors",
+    "speaks_of_leftovers",
 ]
 
-STATUS = frozenset(
-    {"status", "statusCode", "status_code", "httpStatus", "http_status", "httpStatusCode", "http_status_code"}
-)
+STATUS = frozenset({"httpcode", "httpstatus", "httpstatuscode", "status", "statuscode"})
 """Keys of a status, as an integer or as text."""
 
 STATES = STATUS | {"state", "result", "outcome"}
 """Keys of a status, or of a word in its place."""
 
-FLAGS = frozenset({"success", "successful", "succeeded", "ok", "isSuccess", "is_success", "isSuccessful", "accepted"})
+FLAGS = frozenset(
+    {"accepted", "isok", "issucceeded", "issuccess", "issuccessful", "ok", "succeeded", "success", "successful"}
+)
 """Keys of a yes where it worked."""
-
-FAILED_FLAGS = frozenset({"failed", "hasErrors", "has_errors", "isError", "is_error"})
-"""Keys of a yes where it failed."""
 
 ERRORS = frozenset(
     {
-        "error",
-        "errors",
-        "failures",
-        "failed",
-        "rejected",
-        "fault",
-        "faults",
-        "exception",
-        "exceptions",
-        "errorCode",
-        "error_code",
         "errcode",
         "errno",
-        "errorMessage",
-        "error_message",
-        "numErrors",
-        "num_errors",
-        "errorCount",
-        "error_count",
-        "failedCount",
-        "failed_count",
-        "FailedRecordCount",
-        "failureCount",
+        "error",
+        "errorcode",
+        "errorcount",
+        "errormessage",
+        "errormsg",
+        "errors",
+        "exception",
+        "exceptions",
+        "failed",
+        "failedcount",
+        "failedrecordcount",
+        "failure",
+        "failurecount",
+        "failures",
+        "fault",
+        "faults",
+        "haserror",
+        "haserrors",
+        "hasfailures",
+        "iserror",
+        "isfailed",
+        "numerrors",
+        "numfailed",
+        "rejected",
+        "unprocessed",
     }
 )
-"""Keys that hold something where it failed: an error, a list or a number of them."""
+"""Keys that hold something where it failed: an error, a yes, a list or a number of them."""
 
 CODES = frozenset({"code"})
 
-TELLING = frozenset({"message", "msg", "detail", "description"})
+TELLING = frozenset({"body", "description", "detail", "details", "message", "msg", "reason", "title"})
 """Keys of a sentence; beside one of them a code of 400 and more is a status."""
+
+_OF_ERRORS = re.compile(r"error|fail|reject|invalid|exception|(?<!de)fault")
+_OF_LEFTOVERS = re.compile(r"unprocess|notprocessed|skipped|ignored")
+
+
+@lru_cache(maxsize=4096)
+def plain_name(name: str) -> str:
+    """A key without its style: ``isSuccess``, ``is_success`` and ``Is-Success`` are one."""
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+def speaks_of_errors(plain: str) -> bool:
+    """Whether a list or an object under this key is one of errors: ``insertErrors``, ``FailedItems``."""
+    return _OF_ERRORS.search(plain) is not None
+
+
+def speaks_of_leftovers(plain: str) -> bool:
+    """Whether a list or an object under this key is what was not taken: ``UnprocessedItems``."""
+    return _OF_LEFTOVERS.search(plain) is not None
+
 
 GOOD_WORDS = frozenset(
     {

@@ -15,7 +15,6 @@ from dragoman.connectors._http.sign_words import (
     BAD_WORDS,
     CODES,
     ERRORS,
-    FAILED_FLAGS,
     FLAGS,
     GOOD_WORDS,
     HALF_WORDS,
@@ -23,9 +22,23 @@ from dragoman.connectors._http.sign_words import (
     STATES,
     STATUS,
     TELLING,
+    plain_name,
+    speaks_of_errors,
+    speaks_of_leftovers,
 )
 
-__all__ = ["BAD", "GOOD", "NOTHING", "UNSURE", "Sign", "code_of_status", "is_empty", "sign_of", "sign_of_value"]
+__all__ = [
+    "BAD",
+    "GOOD",
+    "NOTHING",
+    "UNSURE",
+    "Sign",
+    "buried_sign",
+    "code_of_status",
+    "is_empty",
+    "sign_of",
+    "sign_of_value",
+]
 
 GOOD, BAD, UNSURE, NOTHING = "good", "bad", "unsure", "nothing"
 
@@ -57,7 +70,7 @@ def sign_of(piece: Any, sent: Mapping[str, Any] | None = None) -> Sign:
     for name, value in piece.items():
         if sent is not None and name in sent and _same(sent[name], value):
             continue
-        sign = _of_code(piece, value) if name in CODES else _of_key(name, value)
+        sign = _of_code(piece, value) if plain_name(name) in CODES else _of_key(name, value)
         if sign is not None:
             signs.append(sign)
     kinds = {sign.kind for sign in signs} - {NOTHING}
@@ -67,7 +80,28 @@ def sign_of(piece: Any, sent: Mapping[str, Any] | None = None) -> Sign:
         return Sign(UNSURE, status, f"it contradicts itself ({told})")
     if kinds:
         return next(sign._replace(status=status) for sign in signs if sign.kind != NOTHING)
-    return Sign(GOOD if piece else NOTHING, status)
+    return _of_sentence(piece) or Sign(GOOD if piece else NOTHING, status)
+
+
+def buried_sign(document: Any, sent: Mapping[str, Any] | None, depth: int = 4) -> Sign | None:
+    """A failure that an envelope hides: lists or objects of errors, and elements of lists that failed.
+
+    Words and flags are not looked for down there, for they may be the record's own.
+    """
+    if not isinstance(document, Mapping) or depth == 0:
+        return None
+    for name, value in document.items():
+        if sent is not None and name in sent:
+            continue
+        if isinstance(value, list | Mapping) and value:
+            plain = plain_name(name)
+            if speaks_of_errors(plain) or speaks_of_leftovers(plain):
+                return Sign(BAD, why=f"its {name}")
+            inner = value if isinstance(value, list) else [value]
+            found = next(filter(None, (buried_sign(each, None, depth - 1) for each in inner[:1000])), None)
+            if found is not None:
+                return found
+    return None
 
 
 def sign_of_value(value: Any) -> Sign:
@@ -113,20 +147,32 @@ def _an_id(value: int) -> Sign:
 
 def _of_key(name: str, value: Any) -> Sign | None:
     """The sign of one key; None where the key is none of those that tell."""
-    if name in STATES:
+    plain = plain_name(name)
+    if plain in STATES:
         return _of_state(name, value)
-    if name in FLAGS:
+    if plain in FLAGS:
         return _of_flag(name, value)
-    if name in FAILED_FLAGS and isinstance(value, bool):
-        return Sign(BAD if value else GOOD, why=f"{name} {str(value).lower()}")
-    if name in ERRORS:
-        return None if is_empty(value) else Sign(BAD, why=f"its {name}")
-    return None
+    if is_empty(value):
+        return None
+    if plain in ERRORS:
+        return Sign(BAD, why=f"its {name}")
+    many = isinstance(value, list | Mapping)
+    if many and speaks_of_leftovers(plain):
+        return Sign(UNSURE, why=f"its {name}")
+    return Sign(BAD, why=f"its {name}") if many and speaks_of_errors(plain) else None
+
+
+def _of_sentence(piece: Mapping[str, Any]) -> Sign | None:
+    """Of an object that holds a sentence and nothing else, what the sentence says."""
+    texts = [value for name, value in piece.items() if plain_name(name) in TELLING and isinstance(value, str)]
+    if not texts or len(texts) < len(piece):
+        return None
+    return next((sign for sign in map(sign_of_value, texts) if sign.kind in {BAD, UNSURE}), None)
 
 
 def _of_code(piece: Mapping[str, Any], value: Any) -> Sign | None:
     """A code is a status where a sentence stands beside it; else it may be anything, such as an article's."""
-    sign = code_of_status(value) if any(name in piece for name in TELLING) else None
+    sign = code_of_status(value) if any(plain_name(name) in TELLING for name in piece) else None
     return sign if sign is not None and sign.kind == BAD else None
 
 
@@ -139,10 +185,10 @@ def _of_state(name: str, value: Any) -> Sign | None:
     if isinstance(value, str):
         word = _of_word(value)
         return None if word is None else word._replace(why=f"{name} {value[:40]}")
-    if isinstance(value, Mapping) and name in {"status", "result", "state"}:
+    if isinstance(value, Mapping):
         inner = sign_of(value)
         return inner if inner.kind in {BAD, UNSURE} else None
-    if isinstance(value, int | Decimal) and name in STATUS:
+    if isinstance(value, int | Decimal) and plain_name(name) in STATUS:
         return Sign(UNSURE, why=f"{name} {value}")
     return None
 

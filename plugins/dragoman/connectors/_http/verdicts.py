@@ -69,7 +69,7 @@ def judge(reply: Reply | NoReply, items: Sequence[Item], terms: Terms, mask: Mas
         answered = _success(reply, items, terms, mask)
         return answered if wait is None or "retry-after" not in reply.headers else replace(answered, wait=wait)
     if terms.erasing and status in _GONE:
-        return all_of_them(Outcome(DELIVERED, answer=said), items)
+        return all_of_them(Outcome(DELIVERED), items)
     if status in _LATER:
         raise error_of(status, reply.location.shown, said, None if wait is None else min(wait, MAX_HANDED_ON))
     if status == 409 and terms.keyed:
@@ -121,7 +121,7 @@ def _of_text(reply: Reply, said: str, why: str, *, plain: bool) -> Outcome:
     if plain and kind == "text/plain" and reply.status != 207 and not said.startswith(("{", "[", "<")):
         sign = sign_of_value(said)
         if sign.kind == GOOD:
-            return Outcome(DELIVERED, answer=said)
+            return Outcome(DELIVERED)
         if sign.kind in {BAD, UNSURE}:
             return unknown(f"the answer reads {said!r}", said)
     return unknown(f"the answer is no JSON that can be read ({why[:200]})", said)

@@ -12,10 +12,11 @@ from urllib.parse import unquote
 
 from dragoman.connectors._http.item_result import item_outcome, outcome_of, unknown
 from dragoman.connectors._http.masking import Mask
+from dragoman.connectors._http.result_order import in_order
 from dragoman.connectors._http.result_rules import ResultRules
 from dragoman.connectors._http.sending import Reply
-from dragoman.connectors._http.sign_words import ERRORS
-from dragoman.connectors._http.signs import BAD, GOOD, NOTHING, UNSURE, Sign, is_empty, sign_of
+from dragoman.connectors._http.sign_words import ERRORS, plain_name
+from dragoman.connectors._http.signs import BAD, GOOD, NOTHING, UNSURE, Sign, buried_sign, is_empty, sign_of
 from dragoman.core.items import Answered, Item, Outcome
 
 __all__ = ["all_of_them", "read_whole"]
@@ -40,6 +41,10 @@ def read_whole(document: Any, reply: Reply, items: Sequence[Item], rules: Result
         return all_of_them(_with_location(outcome, reply, items), items)
     results = _results(document, items)
     if results is not None:
+        results = in_order(results, items)
+        if results is None:
+            say = "its results stand in another order than the items: write result, with match"
+            return all_of_them(unknown(say, _said(document, mask)), items)
         found = [item_outcome(each, item, _PLAIN, mask) for each, item in zip(results, items, strict=True)]
         return Answered(tuple(found))
     if isinstance(document, list):
@@ -65,15 +70,16 @@ def _sign(document: Any, status: int, items: Sequence[Item], *, atomic: bool) ->
 
 
 def _inner_signs(document: Mapping[str, Any], sent: Mapping[str, Any] | None) -> Iterator[Sign]:
-    """Signs of failure one level down: an error that an envelope wraps, or elements of lists that failed."""
+    """Signs of failure further down: what an envelope wraps, elements of lists that failed, errors anywhere."""
     for name, value in document.items():
         if name in _INNER and isinstance(value, Mapping):
-            strong = {key: each for key, each in value.items() if not isinstance(each, str)}
-            yield sign_of(strong, sent)
+            yield sign_of({key: each for key, each in value.items() if not isinstance(each, str)}, sent)
         for each in value if isinstance(value, list) and not (sent and name in sent) else ():
-            if isinstance(each, Mapping):
-                inner = sign_of(each)
-                yield Sign(UNSURE, why=f"a result in {name} failed") if inner.kind in {BAD, UNSURE} else inner
+            if isinstance(each, Mapping) and sign_of(each).kind in {BAD, UNSURE}:
+                yield Sign(UNSURE, why=f"a result in {name} failed")
+    buried = buried_sign(document, sent)
+    if buried is not None:
+        yield buried
 
 
 def _may_be_partial(document: Any) -> bool:
@@ -81,8 +87,11 @@ def _may_be_partial(document: Any) -> bool:
     if not isinstance(document, Mapping):
         return False
     lists = any(isinstance(value, list) and value for value in document.values())
-    counts = any(name in ERRORS and not is_empty(value) and isinstance(value, int) for name, value in document.items())
-    return lists or counts
+    counts = any(
+        plain_name(name) in ERRORS and not is_empty(value) and isinstance(value, int)
+        for name, value in document.items()
+    )
+    return lists or counts or any(isinstance(value, Mapping) and _may_be_partial(value) for value in document.values())
 
 
 def _results(document: Any, items: Sequence[Item]) -> list[Any] | None:
