@@ -28,13 +28,21 @@ _EMPTY_LIST = b"[]"
 
 
 class Page:
-    """One answer, read. ``items`` are the elements of the list as raw JSON, ``number`` counts pages from 1."""
+    """One answer, read. ``items`` are the elements of the list as raw JSON, ``number`` counts pages from 1.
 
-    def __init__(self, answer: Answer, number: int, items: list[msgspec.Raw], envelope: Any) -> None:
+    ``skipped``: so many elements that stood before them are left out, for the page before had them.
+    """
+
+    def __init__(self, answer: Answer, number: int, items: list[msgspec.Raw], envelope: Any, skipped: int = 0) -> None:
+        self.skipped = skipped
         self.answer = answer
         self.number = number
         self.items = items
         self._envelope = envelope
+
+    def behind(self, count: int) -> Page:
+        """The same page without its first elements."""
+        return Page(self.answer, self.number, self.items[count:], self._envelope, self.skipped + count)
 
     def at(self, path: str) -> Any:
         """The value beside the list, at keys parted by dots; ``MISSING`` where there is none."""

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from dragoman.connectors._http.anchor import OFF, Anchor
 from dragoman.connectors._http.document import MISSING, Page
 from dragoman.connectors._http.location import BadUrlError, Location
 from dragoman.core.errors import ConfigError, FatalError, RetriableError
@@ -40,6 +41,7 @@ class Paging:
         self.more = str(stop.get("field") or "")
         self.skip_empty = options.get("empty") == "skip"
         self.total = total
+        self.anchor = str(options.get("anchor") or "")
         self._check()
 
     def _check(self) -> None:
@@ -56,8 +58,19 @@ class Paging:
             raise _wrong(f"paging of type {self.type} ends where no next one is named", "stop left out")
         if self.stop == "short" and not self.size:
             raise _wrong("stop: short needs to know how long a whole page is", "size: 100")
+        if self.anchor and self.type != "offset":
+            raise _wrong(f"paging of type {self.type} has no anchor", "anchor left out")
         if self.stop == "total" and not self.total:
             raise _wrong("stop: total needs to know where the total stands", "total: meta.total")
+
+    @property
+    def anchored(self) -> bool:
+        """Whether each page begins with the last record of the page before."""
+        return self.type == "offset" and self.anchor != OFF and self.size != 1
+
+    def doubts(self, page: Page) -> bool:
+        """Whether an empty page is all that tells the end: then the one behind it has to be empty too."""
+        return self.type == "page" and not page.items and self.stop in {"", "empty"} and not (self.more or self.total)
 
     def first(self, location: Location) -> Location:
         """The first page's place."""
@@ -66,15 +79,16 @@ class Paging:
             params[self.param] = self.start
         return location.with_params(params)
 
-    def following(self, here: Location, page: Page, received: int) -> Location | None:
+    def following(self, here: Location, page: Page, received: int, anchor: Anchor) -> Location | None:
         """The next page's place, or None at the end. ``received`` counts the records up to now."""
         if self.type == "next_link":
             return self._by_link(here, page)
         if self.type == "cursor":
             return self._by_token(here, page)
-        if self.type in _PARAMS and not self._ends(page, received):
-            at = self.start + (received if self.type == "offset" else page.number)
-            return here.with_params({self.param: at})
+        if self.type == "offset" and (anchor.goes_on(page) or not self._ends(page, received)):
+            return here.with_params({self.param: self.start + received + anchor.moved - anchor.back})
+        if self.type == "page" and (self.doubts(page) or not self._ends(page, received)):
+            return here.with_params({self.param: self.start + page.number})
         return None
 
     def _by_link(self, here: Location, page: Page) -> Location | None:
@@ -130,33 +144,52 @@ class Paging:
                 )
             return not more
         if self.stop == "short" and self.size:
-            return len(page.items) < self.size
+            return len(page.items) + page.skipped < self.size
         return not page.items
 
 
-def pages(paging: Paging, location: Location, max_pages: int, fetch: Callable[[Location, int], Page]) -> Iterator[Page]:
+def pages(
+    paging: Paging, location: Location, max_pages: int, fetch: Callable[[Location, int], Page], identity: str = ""
+) -> Iterator[Page]:
     """All pages of a list, in order; it ends only where the paging says so and the total agrees.
+
+    ``identity``: the field that tells records apart, where it is known.
 
     Raises:
         FatalError: ``http.paging_loop``, ``http.foreign_link``, ``http.empty_page``, ``http.max_pages``.
-        RetriableError: ``http.total_changed``, ``http.short``: another reading may see it whole.
+        RetriableError: ``http.total_changed``, ``http.short``, ``http.drift``, ``http.gap``: another reading may
+            see it whole.
     """
     here: Location | None = paging.first(location)
+    anchor = Anchor(paging.anchor or identity, held=paging.anchored)
     asked: set[bytes] = set()
-    before, received, number = b"", 0, 0
+    before, received, number, repeated = b"", 0, 0, 0
     total: int | None = None
+    gap = False
     while here is not None:
         asked.add(_digest(here.url))
         number += 1
         page = fetch(here, number)
         content = hashlib.sha256(b"\0".join(page.items)).digest() if page.items else b""
-        if content and content == before:
+        repeated = repeated + 1 if content and content == before else 0
+        if repeated > int(anchor.held):
             raise _loop(page, "holds the same records as the page before")
         before = content
         total = _agreed(page, paging, total)
+        page = anchor.fresh(page)
         received += len(page.items)
+        if gap and page.items:
+            raise RetriableError(
+                "http.gap",
+                f"page {number - 1} of {location.shown} held no record, and page {number} holds {len(page.items)}",
+                next_step="it is read again; if this API leaves records out after it has cut its pages, name its total "
+                "or the field that says whether there is more (paging: {stop: …})",
+            )
         yield page
-        here = paging.following(here, page, received)
+        if gap:
+            break
+        gap = paging.doubts(page)
+        here = paging.following(here, page, received, anchor)
         if here is not None and _digest(here.url) in asked:
             raise _loop(page, f"names {here.shown} as the next page, which was read before")
         if here is not None and number >= max_pages:

@@ -83,12 +83,13 @@ def _objects(page: Page) -> Iterator[tuple[msgspec.Raw, str, dict[str, msgspec.R
     records, broken = read_objects(page.items)
     sound = iter(records)
     for at, item in enumerate(page.items):
-        place = f"page {page.number} item {at + 1}"
+        number = page.skipped + at + 1
+        place = f"page {page.number} item {number}"
         why = broken.get(at)
         if why is not None and "twice" in why:
             raise FatalError(
                 "http.broken_json",
-                f"the JSON of page {page.number} ({page.answer.location.shown}) is broken: item {at + 1}: {why}",
+                f"the JSON of page {page.number} ({page.answer.location.shown}) is broken: item {number}: {why}",
                 next_step="have it corrected at the API; nothing of this page was taken over",
             )
         yield item, place, next(sound) if why is None else why

@@ -64,8 +64,9 @@ class HttpSource:
         """Batches of raw JSON tokens with ``_position`` (``page 3 item 17``), and last the end with the cursor."""
         position = self._position(request)
         place = self._place.with_params(position.params) if position else self._place
+        identity = str((self._cursor or {}).get("id") or "")
         gathering = Gathering(place.shown, request.batch_rows, position)
-        for page in pages(self._paging, place, self._max_pages, self._fetch):
+        for page in pages(self._paging, place, self._max_pages, self._fetch, identity):
             yield from gathering.add(page)
         yield from gathering.rest()
         yield ReadEnd(cursor=position.end() if position else None, nothing_new=position is not None)

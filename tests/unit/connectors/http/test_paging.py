@@ -85,7 +85,9 @@ def test_the_pages_are_asked_for_as_the_paging_says(read):
         read(server.url, records="data", paging={"type": "page"})
     assert [request.target for request in server.requests] == [
         "/orders?status=open&limit=2&offset=0",
+        "/orders?status=open&limit=2&offset=1",
         "/orders?status=open&limit=2&offset=2",
+        "/orders?status=open&limit=2&offset=3",
         "/orders?status=open&limit=2&offset=4",
         "/orders?status=open&limit=2&offset=5",
         "/orders",
@@ -95,6 +97,7 @@ def test_the_pages_are_asked_for_as_the_paging_says(read):
         "/orders?page=2",
         "/orders?page=3",
         "/orders?page=4",
+        "/orders?page=5",
     ]
 
 
@@ -149,6 +152,71 @@ def test_f06_rows_that_vanish_between_pages_are_missed_by_no_one(read, at):
     assert caught.value.code in {"http.total_changed", "http.short"}
 
 
+DRIFTS = {
+    "one deleted in front": (lambda rows: rows.pop(0), True),
+    "a page deleted in front": (lambda rows: rows.__delitem__(slice(0, 10)), True),
+    "all but the last page deleted": (lambda rows: rows.__delitem__(slice(0, 20)), True),
+    "one deleted behind": (lambda rows: rows.pop(), False),
+    "one put in front": (lambda rows: rows.insert(0, {"id": 99, "name": "new"}), False),
+    "three put in front": (lambda rows: rows.__setitem__(slice(0, 0), [{"id": 90 + n} for n in range(3)]), False),
+    "more than a page put in front": (
+        lambda rows: rows.__setitem__(slice(0, 0), [{"id": -n} for n in range(40)]),
+        True,
+    ),
+}
+
+
+@pytest.mark.parametrize("drift", DRIFTS)
+@pytest.mark.parametrize("at", [2, 3])
+@pytest.mark.parametrize("more", [{}, {"size": 10}, {"anchor": "id"}, {"stop": {"field": "meta.more"}}], ids=str)
+def test_f06_without_a_total_the_anchor_tells_what_has_moved(read, drift, at, more):
+    """No record that was there all the time is skipped in silence: it is read, or the reading is red."""
+    api, (change, red) = Api(25), DRIFTS[drift]
+
+    def move(request: Request) -> Answer:
+        if api.calls == at - 1:
+            change(api.rows)
+        return api(request)
+
+    with serve(move) as server:
+        if red:
+            with pytest.raises(RetriableError) as caught:
+                read(server.url, records="data", paging={"type": "offset", **more})
+            assert caught.value.code == "http.drift"
+            return
+        done = read(server.url, records="data", paging={"type": "offset", **more})
+    assert [one for one in done.ids if one < 90] == [row["id"] for row in api.rows if row["id"] < 90]
+
+
+def test_a_list_without_a_stable_order_can_do_without_the_anchor(read):
+    def shuffled(request: Request) -> Answer:
+        at = int(request.params["offset"])
+        return Answer.of([{"id": each, "seen": len(server.requests)} for each in range(at, min(at + 10, 25))])
+
+    with serve(shuffled) as server:
+        with pytest.raises(RetriableError, match="anchor: id"):
+            read(server.url, paging={"type": "offset"})
+        assert len(read(server.url, paging={"type": "offset", "anchor": "id"}).ids) == 25
+        assert len(read(server.url, paging={"type": "offset", "anchor": "none"}).ids) == 25
+        cursor = {"column": "seen", "id": "id", "overlap": 0, "param": "since"}
+        assert len(read(server.url, paging={"type": "offset"}, cursor=cursor).ids) == 25
+
+
+@pytest.mark.parametrize("cap", [1, 2, 3])
+def test_the_smallest_pages_have_an_end_too(read, cap):
+    for count in range(6):
+        with serve(Api(count, cap=cap)) as server:
+            assert read(server.url, records="data", paging={"type": "offset"}).ids == list(range(count))
+
+
+def test_an_offset_that_the_server_does_not_heed_is_a_circle(read):
+    with serve(lambda _: Answer.of([{"id": 1}, {"id": 2}, {"id": 3}])) as server:
+        with pytest.raises(FatalError) as caught:
+            read(server.url, paging={"type": "offset"})
+        assert caught.value.code == "http.paging_loop"
+    assert len(server.requests) == 3
+
+
 def test_f07_a_server_that_caps_its_pages_is_followed_by_what_it_gave(read):
     with serve(Api(25, cap=4)) as server:
         done = read(server.url, records="data", paging={"type": "offset", "size": 10})
@@ -181,9 +249,9 @@ def test_f09_an_error_body_in_the_middle_is_red(read, paging):
 def test_f10_an_empty_page_in_the_middle_is_no_end(read, paging):
     api = Api(25)
     api.spoil[2] = lambda document: {**document, "data": []}
-    with serve(api) as server, pytest.raises(FatalError) as caught:
+    with serve(api) as server, pytest.raises((FatalError, RetriableError)) as caught:
         read(server.url, records="data", paging=paging)
-    assert caught.value.code == "http.empty_page"
+    assert caught.value.code == ("http.drift" if paging["type"] == "offset" else "http.empty_page")
 
 
 @pytest.mark.parametrize(
@@ -194,7 +262,16 @@ def test_f10_an_empty_page_before_the_total_is_red(read, paging):
     api.spoil[2] = lambda document: {**document, "data": []}
     with serve(api) as server, pytest.raises(RetriableError) as caught:
         read(server.url, records="data", paging=paging, total="meta.total")
-    assert caught.value.code == "http.short"
+    assert caught.value.code == ("http.drift" if paging["type"] == "offset" else "http.short")
+
+
+@pytest.mark.parametrize("paging", [{"type": "page"}, {"type": "page", "size": 10, "stop": "empty"}], ids=str)
+def test_f10_where_an_empty_page_is_the_only_end_the_one_behind_it_is_asked_too(read, paging):
+    api = Api(25)
+    api.spoil[2] = lambda document: {**document, "data": []}
+    with serve(api) as server, pytest.raises(RetriableError) as caught:
+        read(server.url, records="data", paging=paging)
+    assert caught.value.code == "http.gap"
 
 
 @pytest.mark.parametrize(

@@ -93,7 +93,7 @@ def test_each_page_has_its_own_budget(read, waits):
 
     with serve(slow) as server:
         assert read(server.url, paging={"type": "page"}).ids == [1, 2, 3, 4]
-    assert waits == [100.0] * 5
+    assert waits == [100.0] * 6
 
 
 def test_waits_grow_and_are_spread_by_chance(read, monkeypatch):
