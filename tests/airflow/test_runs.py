@@ -1,7 +1,11 @@
 """Integrations run as DAGs, inside Airflow: records arrive, figures are told, red is red."""
 
 import json
+import os
+import signal
 import sqlite3
+import subprocess
+import sys
 from contextlib import suppress
 
 import psycopg
@@ -195,3 +199,31 @@ def test_a_file_with_a_bad_record_is_not_translated(tmp_path):
     (tmp_path / "in.csv").write_text("id;name\n1;a\n")
     assert translate_file(tmp_path / "in.csv", target, {"type": "csv", "delimiter": ";"})["records"] == 1
     assert json.loads(target.read_text()) == {"id": "1", "name": "a"}
+
+
+def test_a_replay_that_did_not_end_is_ended_by_the_next_dag_run(integrations, inbox, tmp_path, connect):
+    connect("erp", f"sqlite:///{tmp_path / 'erp.db'}")
+    (integrations / "orders.yaml").write_text(ORDERS + TO_SQLITE)
+    run_dag("orders")
+    corrected = ORDERS.replace("{from: id,", "{from: \"replace(id, 'x', '9')\",")
+    (integrations / "orders.yaml").write_text(corrected + TO_SQLITE)
+    environment = os.environ | {
+        "AIRFLOW_CONN_INBOX": f"file://{inbox}",
+        "AIRFLOW_CONN_ERP": f"sqlite:///{tmp_path / 'erp.db'}",
+        "DRAGOMAN_INTEGRATIONS": str(integrations),
+        "DRAGOMAN_FAILPOINT": "deliver.committed:1:kill",
+    }
+    killed = subprocess.run(
+        [sys.executable, "-m", "dragoman.cli", "replay", "orders", "--all"], env=environment, check=False
+    )
+    assert killed.returncode == -signal.SIGKILL
+    run = run_dag("orders")
+    assert set(states(run).values()) == {"success"}
+    assert sorted(sqlite3.connect(tmp_path / "erp.db").execute("select id from orders")) == [(1,), (2,), (3,), (9,)]
+    ledger = sqlite3.connect(tmp_path / "home" / "ledger.db")
+    assert ledger.execute("select state from dragoman_reject").fetchall() == [("replayed",)]
+    assert ledger.execute("select kind, state from dragoman_run order by opened_at").fetchall() == [
+        ("live", "done"),
+        ("replay", "done"),
+        ("live", "nothing_new"),
+    ]

@@ -178,8 +178,10 @@ class ExtractOperator(DragomanOperator):
 
     def step(self, flow: Flow, place: Workplace, taken: TakenUp) -> dict[str, Any]:
         """See ``dragoman.steps.extract``."""
+        from dragoman.orchestration.ended_replays import end_replays
         from dragoman.steps.extract import extract
 
+        end_replays(flow, place, self.log)
         return extract(flow, place, self.source, **taken)
 
 
@@ -216,8 +218,10 @@ class RunOperator(DragomanOperator):
 
     def step(self, flow: Flow, place: Workplace, taken: TakenUp) -> dict[str, Any]:
         """See ``dragoman.steps.run``."""
+        from dragoman.orchestration.ended_replays import end_replays
         from dragoman.steps.run import run
 
+        end_replays(flow, place, self.log)
         return run(flow, place, trigger=taken["trigger"], backfill=taken["backfill"])
 
 
