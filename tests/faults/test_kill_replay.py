@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import signal
 import sqlite3
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -46,11 +49,13 @@ CASES += [
 class Site(Workshop):
     """An integration with three bad records, whose mapping can be corrected."""
 
-    def write(self, destination: str, amount: str = "amount") -> None:
+    def write(self, destination: str, amount: str = "amount", more: str = "") -> None:
         mapping = (
             f'translate: {{fields: {{id: {{from: id, type: integer}}, amount: {{from: "{amount}", type: double}}}}}}'
         )
-        self.integration("orders", f"integration: orders\n{SOURCE}\n{mapping}\n{DESTINATIONS[destination]}\n")
+        self.integration(
+            "orders", f"integration: orders\n{SOURCE[:-1]}{more}}}\n{mapping}\n{DESTINATIONS[destination]}\n"
+        )
 
     def send(self) -> None:
         rows = [f"{number},{'twelve' if number in BAD else number}" for number in range(ROWS)]
@@ -67,6 +72,16 @@ class Site(Workshop):
                 return sorted(row[0] for row in db.execute("SELECT id FROM public.orders").fetchall())
         files = sorted((self.folder / "out").glob("orders*.csv"))
         return sorted(int(line.split(",")[0]) for path in files for line in path.read_text().splitlines()[1:])
+
+    def holder(self) -> int:
+        """The process that has the lease."""
+        with sqlite3.connect(self.folder / "home" / "ledger.db") as ledger:
+            return next((row[0] for row in ledger.execute("SELECT pid FROM dragoman_lease WHERE host <> ''")), 0)
+
+    def prepared(self) -> bool:
+        """Whether a delivery is at its commit."""
+        with sqlite3.connect(self.folder / "home" / "ledger.db") as ledger:
+            return bool(ledger.execute("SELECT 1 FROM dragoman_node WHERE state = 'prepared'").fetchone())
 
     def states(self) -> list[str]:
         with sqlite3.connect(self.folder / "home" / "ledger.db") as ledger:
@@ -149,3 +164,67 @@ def test_a_replay_that_waits_is_in_nobodys_way(tmp_path: Path, request: pytest.F
     report = site.report("orders", expect=1)
     assert report["state"] == "nothing_new"
     assert [one["error"]["code"] for one in report["recovered"]] == ["replay.no_original"]
+
+
+def hanging(site: Site, words: list[str], failpoint: str, state: str) -> subprocess.Popen[bytes]:
+    """A command that sleeps at a failpoint; waits until the rejects are in that state and it holds the lease."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dragoman.cli", *words],
+        env=site.environment(failpoint),
+        cwd=site.folder,
+        stderr=subprocess.DEVNULL,
+    )
+    while set(site.states()) != {state} or site.holder() != process.pid:
+        assert process.poll() is None
+        time.sleep(0.02)
+    return process
+
+
+def test_of_two_replays_at_once_one_sends(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    site = site_of(tmp_path, "sqlite", request)
+    first = hanging(site, ["replay", "orders", "--all"], "deliver.prepared:1:sleep", "replaying")
+    try:
+        for words in (["replay", "orders", "--all"], ["run", "orders"]):
+            refused = site.run(*words)
+            assert refused.returncode == 1
+            assert "lease.held" in refused.stderr
+    finally:
+        first.kill()
+        first.wait()
+    together = [
+        subprocess.Popen(
+            [sys.executable, "-m", "dragoman.cli", *words],
+            env=site.environment(),
+            cwd=site.folder,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        for words in (["replay", "orders", "--all"], ["replay", "orders", "--all"], ["run", "orders"])
+    ]
+    codes = [process.wait(60) for process in together]
+    assert 0 in codes
+    assert site.run("run", "orders").returncode == 0
+    assert site.delivered("sqlite") == list(range(ROWS))
+    assert site.states() == ["replayed"] * len(BAD)
+
+
+def test_beside_a_live_run_a_replay_waits_its_turn(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    site = site_of(tmp_path, "sqlite", request)
+    more = tmp_path / "inbox" / "orders.csv"
+    more.write_text(more.read_text() + f"{ROWS},{ROWS}\n")
+    site.write("sqlite", "replace(amount, 'twelve', '12')", ", reread: changed")
+    live = hanging(site, ["run", "orders"], "deliver.prepared:1:sleep", "open")
+    try:
+        while not site.prepared():
+            time.sleep(0.02)
+        refused = site.run("replay", "orders", "--all")
+        assert (refused.returncode, "lease.held" in refused.stderr) == (1, True)
+    finally:
+        live.kill()
+        live.wait()
+    refused = site.run("replay", "orders", "--all")
+    assert (refused.returncode, "run.other_first" in refused.stderr) == (1, True)
+    assert site.states() == ["open"] * len(BAD)
+    assert site.run("run", "orders").returncode == 0
+    assert site.run("replay", "orders", "--all").returncode == 0
+    assert site.states() == ["replayed"] * len(BAD)
