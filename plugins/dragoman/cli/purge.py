@@ -16,6 +16,8 @@ _LINES = (
     ("stage_runs", "runs whose batches {verb} removed"),
     ("reject_runs", "runs whose rejects {verb} removed"),
     ("history_runs", "runs {verb} removed from the history"),
+    ("receipt_links", "links {verb} removed from the chains of receipts"),
+    ("receipt_files", "files of receipts {verb} merged or swept"),
     ("proofs", "batches {verb} forgotten at destinations"),
 )
 _LISTS = (

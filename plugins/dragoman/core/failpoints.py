@@ -48,6 +48,10 @@ FAILPOINTS: dict[str, Failpoint] = {
         Failpoint("deliver.outcomes.recorded", "steps/item_journal.py", "the outcomes of a request are in the ledger"),
         Failpoint("deliver.batch.settled", "steps/item_journal.py", "a batch of items is through and recorded as such"),
         Failpoint("receipts.written", "steps/deliver.py", "the receipts are in files that no ledger names yet"),
+        Failpoint("receipts.merged", "steps/merge_receipts.py", "a file of merged receipts is there, nobody names it"),
+        Failpoint(
+            "receipts.repointed", "steps/merge_receipts.py", "the ledger names the merged file, the others lie on"
+        ),
         Failpoint("deliver.prepared", "steps/deliver.py", "counts and rejects are in the ledger, nothing is committed"),
         Failpoint("deliver.committed", "steps/deliver.py", "the destination has committed, the ledger does not know"),
         Failpoint("deliver.recorded", "steps/deliver.py", "the ledger knows that the destination has committed"),

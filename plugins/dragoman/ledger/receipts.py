@@ -1,8 +1,8 @@
 """Receipts' index: which sidecar proves which batch, and the chain over all of an integration's sidecars.
 
 The chain is what shows that nothing was taken away or changed afterwards: each link's hash covers the one before.
-``chain_n = sha256(chain_(n-1) | sha256 | run | node | batch | rows)``, and ``chain_0`` is the hash of the integration's
-name.
+``chain_n = sha256(chain_(n-1) | sha256 | run | node | batch | rows | moment)``, and ``chain_0`` is the hash of the
+integration's name.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Iterator, Sequence
+from datetime import UTC
 from typing import Any, Protocol
 
 import sqlalchemy as sa
@@ -31,9 +32,10 @@ def first_link(integration: str) -> str:
     return hashlib.sha256(f"dragoman receipts of {integration}".encode()).hexdigest()
 
 
-def chained(before: str, run_id: str, node: str, sidecar: Sidecar) -> str:
-    """The hash of the next link."""
-    text = f"{before}|{sidecar.sha256}|{run_id}|{node}|{sidecar.batch}|{sidecar.rows}"
+def chained(before: str, link: ReceiptLink) -> str:
+    """The hash of the next link; its own ``chain`` does not matter."""
+    moment = link.noted_at.astimezone(UTC).isoformat(timespec="microseconds")
+    text = f"{before}|{link.sha256}|{link.run_id}|{link.node}|{link.batch}|{link.rows}|{moment}"
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -48,9 +50,10 @@ def add_receipts(
     now, rows = clock.now(), []
     for sidecar in sidecars:
         number += 1
-        chain = chained(chain, run_id, node, sidecar)
         more: dict[str, Any] = {"integration": integration, "number": number, "run_id": run_id, "node": node}
-        rows.append(vars(sidecar) | more | {"chain": chain, "noted_at": now})
+        link = ReceiptLink(**vars(sidecar), **more, chain="", noted_at=now)
+        chain = chained(chain, link)
+        rows.append({**vars(link), "chain": chain})
     if rows:
         connection.execute(tables.receipt.insert(), rows)
     return number, chain
@@ -197,3 +200,40 @@ class Receipts(Part):
                 statement = table.update().where(*which).values(path=now.path, file_sha256=now.sha256)
                 changed += int(connection.execute(statement).rowcount)
         return changed
+
+    def forgotten_receipts(self, integration: str) -> int:
+        """How many of the oldest links belong to runs that the ledger has forgotten."""
+        with self._db.read() as connection:
+            last = _last_forgotten(connection, integration)
+            return last - _start(connection, integration)[0] if last else 0
+
+    def cut_receipts(self, integration: str, token: int, who: str) -> int:
+        """Remove those links and note where the chain begins now; returns how many they were."""
+        table, start = tables.receipt, tables.receipt_start
+        with self._db.write() as connection:
+            check_fence(connection, integration, token)
+            last = _last_forgotten(connection, integration)
+            if not last:
+                return 0
+            mine = table.c.integration == integration
+            chain = connection.execute(sa.select(table.c.chain).where(mine, table.c.number == last)).scalar_one()
+            gone = int(connection.execute(table.delete().where(mine, table.c.number <= last)).rowcount)
+            connection.execute(start.delete().where(start.c.integration == integration))
+            values = {"integration": integration, "number": last, "chain": chain, "cut_at": clock.now()}
+            connection.execute(start.insert().values(values))
+            detail = f"{integration}: links up to {last}, the last {chain}"
+            audit = {"at": clock.now(), "who": who, "what": "receipts.cut", "run_id": "", "detail": detail}
+            connection.execute(tables.audit.insert().values(audit))
+        return gone
+
+
+def _last_forgotten(connection: Connection, integration: str) -> int:
+    """The number of the last link before all that belong to runs that are known; 0 where there is none."""
+    table = tables.receipt
+    mine = table.c.integration == integration
+    known = sa.select(tables.run.c.run_id).where(tables.run.c.run_id == table.c.run_id)
+    first = connection.execute(sa.select(sa.func.min(table.c.number)).where(mine, sa.exists(known))).scalar()
+    query = sa.select(sa.func.max(table.c.number)).where(mine)
+    if first is not None:
+        query = query.where(table.c.number < first)
+    return int(connection.execute(query).scalar() or 0)

@@ -92,6 +92,11 @@ class ReceiptFolder:
         name = path.rpartition("/")[2]
         return int(name.split("-")[1]) if name.startswith(_MERGED) else 0
 
+    def first_of(self, path: str) -> int:
+        """The lowest number of the chain that a merged file was written with; 0 for a sidecar."""
+        name = path.rpartition("/")[2]
+        return int(name.split("-")[2]) if name.startswith(_MERGED) else 0
+
     def remove(self, paths: Iterable[str]) -> None:
         """Remove some files."""
         for path in paths:

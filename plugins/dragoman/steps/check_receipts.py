@@ -86,7 +86,7 @@ def check_links(links: Iterable[ReceiptLink], before: Before) -> Iterator[tuple[
         if link.number != before.number + 1:
             what = f"links {before.number + 1} to {link.number - 1} were removed from the chain"
             faults.append(Fault("receipts.link_removed", what, **about))  # type: ignore[arg-type]
-        elif chained(before.chain, link.run_id, link.node, link) != link.chain:
+        elif chained(before.chain, link) != link.chain:
             what = (
                 f"link {link.number} does not follow from link {before.number}: "
                 "its row in the ledger, or the one before, was changed"

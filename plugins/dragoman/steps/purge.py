@@ -21,6 +21,7 @@ from dragoman.core.flow import Flow
 from dragoman.language import all_flows
 from dragoman.ledger.rows import Run
 from dragoman.steps.components import destination_can, opened_destination
+from dragoman.steps.keep_receipts import keep_receipts
 from dragoman.steps.keeping import Keeping, KeepingRules
 from dragoman.steps.proofs import proof_of
 from dragoman.steps.workplace import Workplace
@@ -53,6 +54,10 @@ class Purged:
     rejects: int = 0
     history_runs: int = 0
     proofs: int = 0
+    receipt_links: int = 0
+    """Links removed from the chains of receipts, with the runs that they belong to."""
+    receipt_files: int = 0
+    """Files of receipts that were merged into larger ones, or that nobody named."""
     orphans: list[str] = field(default_factory=list)
     leases: list[str] = field(default_factory=list)
     left_open: list[str] = field(default_factory=list)
@@ -115,6 +120,7 @@ class Purge:
                 passed = self._stage(integration, keeping) if integration in staged else False
                 self._rejects(integration, keeping)
                 self._history(integration, keeping)
+                self._receipts(integration)
                 if passed:
                     self._proofs(integration, keeping)
         if self._really:
@@ -202,6 +208,11 @@ class Purge:
     def _history(self, integration: str, keeping: Keeping) -> None:
         old = self._place.ledger.closed_before(integration, self._now - keeping.history)
         self.done.history_runs += self._place.ledger.forget_runs(old) if self._really else len(old)
+
+    def _receipts(self, integration: str) -> None:
+        kept = keep_receipts(self._place, integration, really=self._really)
+        self.done.receipt_links += kept.links
+        self.done.receipt_files += kept.merged + kept.strays
 
     def _proofs(self, integration: str, keeping: Keeping) -> None:
         """A proof serves a run that may go on, also by an older copy of the ledger; without a stage none can."""

@@ -13,6 +13,7 @@ from dragoman.steps.backfill import Backfill
 from dragoman.steps.components import opened_source, source_can
 from dragoman.steps.deliver import deliver_node
 from dragoman.steps.inputs import seal_inputs
+from dragoman.steps.merge_receipts import merge_when_due
 from dragoman.steps.report import report_of
 from dragoman.steps.vanished import keep_newest
 from dragoman.steps.work import Work, at_work
@@ -63,6 +64,7 @@ def close(work: Work) -> None:
     figures = {**verdict.figures, "receipts": ledger.receipts_of_run(work.run_id)}
     work.run = ledger.close_run(work.run_id, work.token, state, figures, move_cursors=moves)
     failpoint("reconcile.closed")
+    merge_when_due(work)
     after_close(work)
 
 

@@ -20,6 +20,7 @@ from dragoman.steps.decide import accept
 from dragoman.steps.pinned import pinned_files
 from dragoman.steps.purge import purge
 from dragoman.steps.run import run
+from dragoman.steps.verify import verify_all
 from dragoman.steps.work import HeldError
 from dragoman.steps.workplace import Workplace
 from shared_database import database, postgres
@@ -133,6 +134,7 @@ def test_what_a_run_leaves_goes_step_by_step(world):
     world.at(days=91)
     done = world.purge()
     assert (done.stage_runs, done.reject_runs, done.rejects) == (2, 1, 1)
+    assert (done.receipt_links, len(world.receipts())) == (0, 2)
     assert world.staged() == []
     assert world.place.ledger.open_rejects("orders") == []
     assert world.place.ledger.run(first).figures["rejected"] == 1
@@ -143,6 +145,9 @@ def test_what_a_run_leaves_goes_step_by_step(world):
     with pytest.raises(FatalError, match="holds no run"):
         world.place.ledger.run(first)
     assert world.place.ledger.run(second).state == "done"
+    assert (done.receipt_links, world.receipts()[0].partition(".")[0], len(world.receipts())) == (1, second, 1)
+    assert world.place.ledger.receipt_start("orders")[0] == 1
+    assert verify_all(world.place, "orders").sound
     assert world.count(tables.node) == len(world.place.ledger.nodes(second))
     assert world.count(tables.batch) == 1
     again = world.purge()
