@@ -29,6 +29,8 @@ ELSEWHERE = {
     "circuit.claimed": "test_circuit.py",
     "replay.claimed": "test_kill_replay.py",
     "replay.batch.recorded": "test_kill_replay.py",
+    "receipts.merged": "test_receipts.py",
+    "receipts.repointed": "test_receipts.py",
 }
 """Failpoints that lie on no story's way: the file here that stops the program at them."""
 
