@@ -18,12 +18,16 @@ GENERATED = "Written by `make docs` from the manifest; not to be edited.\n"
 
 def support_table() -> str:
     """One row a connector, for the README."""
-    lines = ["| connector | reads | writes | support | what it does |", "|---|---|---|---|---|"]
+    lines = [
+        "| connector | reads | writes | guarantee of a delivery | support | what it does |",
+        "|---|---|---|---|---|---|",
+    ]
     for name, one in sorted(manifests().items()):
         reads = "yes" + (", incremental" if one.source and one.source.can.cursor else "") if one.source else "no"
         writes = ", ".join(one.destination.can.modes) if one.destination else "no"
         link = f"[{one.title}](docs/connectors/{name}.md)"
-        lines.append(f"| {link} | {reads} | {writes} | {one.support} | {_cell(one.summary)} |")
+        promise = _cell(_promises(one.destination)) if one.destination else ""
+        lines.append(f"| {link} | {reads} | {writes} | {promise} | {one.support} | {_cell(one.summary)} |")
     return "\n".join(lines) + "\n"
 
 
@@ -64,6 +68,18 @@ def _connector(one: Manifest) -> str:
             parts += [_example(one, role, example) for example in role.examples]
             parts += [f"One of {', '.join(f'`{name}`' for name in group)} is needed.\n" for group in role.one_of]
     return "\n".join(parts)
+
+
+def _promises(role: DestinationRole) -> str:
+    """The gist of each promise, which stands before its first colon; with the one option that gives it."""
+    said = [_gist(role.guarantee)]
+    said += [f"{told(case.given)} {_gist(case.says).lower()}" for case in role.guarantees if len(case.given) == 1]
+    return "; ".join(said)
+
+
+def _gist(promise: str) -> str:
+    sentence = promise.partition(". ")[0]
+    return sentence.partition(":")[0].removesuffix(".")
 
 
 def _cases(role: SourceRole | DestinationRole) -> list[str]:
