@@ -6,7 +6,7 @@ stands in ``core/items.py``.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from dragoman.connectors._http.answer_document import UnreadableError, read_json
@@ -19,7 +19,7 @@ from dragoman.connectors._http.signs import BAD, GOOD, UNSURE, sign_of_value
 from dragoman.connectors._http.statuses import error_of
 from dragoman.connectors._http.waiting import MAX_HANDED_ON, asked_wait
 from dragoman.connectors._http.whole_answer import all_of_them, read_whole
-from dragoman.core.errors import DOWN, FatalError
+from dragoman.core.errors import DOWN, THROTTLED, FatalError, RetriableError
 from dragoman.core.items import AGAIN, DELIVERED, REFUSED, UNKNOWN, Answered, Item, Outcome
 
 __all__ = ["Terms", "judge"]
@@ -72,11 +72,13 @@ def judge(reply: Reply | NoReply, items: Sequence[Item], terms: Terms, mask: Mas
         return all_of_them(Outcome(DELIVERED), items)
     if status in _LATER:
         raise error_of(status, reply.location.shown, said, None if wait is None else min(wait, MAX_HANDED_ON))
-    if status == 409 and terms.keyed:
-        waiting = Outcome(
-            AGAIN, "http.in_flight", f"{told}; an earlier request with this key is still at work", answer=said
-        )
-        return replace(all_of_them(waiting, items), wait=1.0 if wait is None else wait)
+    if status == 403 and _slowed_down(reply.headers):
+        step = "let the integration run less often, or write larger batches"
+        asked = None if wait is None else min(wait, MAX_HANDED_ON)
+        raise RetriableError("http.throttled", told, next_step=step, retry_after=asked, outage=THROTTLED)
+    if (status == 409 and terms.keyed) or (status in {409, 423} and "retry-after" in reply.headers):
+        busy = Outcome(AGAIN, "http.in_flight", f"{told}; an earlier request is still at work", answer=said)
+        return replace(all_of_them(busy, items), wait=1.0 if wait is None else wait)
     if status >= 500 and status not in _THE_REQUEST:
         lost = Outcome(
             UNKNOWN, "http.server_error", f"{told}; whether the server took the request is not known", answer=said
@@ -87,6 +89,11 @@ def judge(reply: Reply | NoReply, items: Sequence[Item], terms: Terms, mask: Mas
     if status in _THE_REQUEST and not (status in _GONE and terms.own_path):
         raise error_of(status, reply.location.shown, said, None)
     return _refusal(reply, items, terms, mask, told)
+
+
+def _slowed_down(headers: Mapping[str, str]) -> bool:
+    """Whether a refusal is about the pace: some servers answer 403 where 429 is meant."""
+    return "retry-after" in headers or headers.get("x-ratelimit-remaining", "").strip() == "0"
 
 
 def _success(reply: Reply, items: Sequence[Item], terms: Terms, mask: Mask) -> Answered:

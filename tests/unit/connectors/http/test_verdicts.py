@@ -10,7 +10,7 @@ from dragoman.connectors._http.masking import Mask
 from dragoman.connectors._http.sending import NoReply, Reply
 from dragoman.connectors._http.verdicts import Terms, judge
 from dragoman.core import clock
-from dragoman.core.errors import DOWN, FatalError, RetriableError
+from dragoman.core.errors import DOWN, THROTTLED, FatalError, RetriableError
 from http_answers import PLACE, answer, items, letters
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
@@ -93,6 +93,22 @@ def test_a_request_with_this_key_that_is_still_at_work_is_waited_for():
     done = answer({"error": "in progress"}, status=409, count=2, keyed=True, headers={"retry-after": "3"})
     assert (letters(done), done.wait, done.outcomes[0].code) == ("AA*", 3.0, "http.in_flight")
     assert answer("", status=409, keyed=True).wait == 1.0
+
+
+@pytest.mark.parametrize("status", [409, 423])
+def test_a_conflict_that_asks_to_come_again_is_none_of_the_data(status):
+    done = answer({"error": "under way"}, status=status, count=2, headers={"retry-after": "2"})
+    assert (letters(done), done.wait, done.outcomes[0].code) == ("AA*", 2.0, "http.in_flight")
+    assert letters(answer({"error": "exists"}, status=status)) == "R"
+
+
+@pytest.mark.parametrize("headers", [{"retry-after": "9"}, {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "9"}])
+def test_a_denial_that_is_about_the_pace_may_pass(headers):
+    with pytest.raises(RetriableError) as caught:
+        answer("slow down", status=403, headers=headers)
+    assert (caught.value.code, caught.value.retry_after, caught.value.outage) == ("http.throttled", 9.0, THROTTLED)
+    with pytest.raises(FatalError):
+        answer("no", status=403, headers={"x-ratelimit-remaining": "5", "x-ratelimit-reset": "9"})
 
 
 def test_a_success_may_ask_to_go_slower():
