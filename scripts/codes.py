@@ -26,6 +26,7 @@ KINDS = {
     "RecordError": "record rejected",
     "Reject": "record rejected",
     "Refused": "record rejected",
+    "Fault": "proof broken",
 }
 STATES = {"AGAIN": "sent again", "UNKNOWN": "in doubt", "REFUSED": "record rejected", "DELIVERED": "delivered"}
 """What becomes of an item, by the first word of its ``Outcome``."""
@@ -39,6 +40,7 @@ Written by `make docs` from the source; not to be edited. Every error ends in on
 | retried | it may pass: Airflow tries again, nothing is lost |
 | red | trying again cannot help: the run is red until a person acts |
 | record rejected | one record is set aside with its reason; the rest goes on, within the reject limit |
+| proof broken | `dragoman verify` has found that receipts are not what they were, exit code 1 |
 | sent again | the item was surely not applied: it is sent again after a wait |
 | in doubt | nobody can tell whether the item arrived: it is settled as the destination promises, or by a person |
 | delivered | the item arrived; the code tells what a person should know of it |

@@ -222,7 +222,7 @@ class Receipts(Part):
             values = {"integration": integration, "number": last, "chain": chain, "cut_at": clock.now()}
             connection.execute(start.insert().values(values))
             detail = f"{integration}: links up to {last}, the last {chain}"
-            audit = {"at": clock.now(), "who": who, "what": "receipts.cut", "run_id": "", "detail": detail}
+            audit = {"at": clock.now(), "who": who, "what": "cut_receipts", "run_id": "", "detail": detail}
             connection.execute(tables.audit.insert().values(audit))
         return gone
 

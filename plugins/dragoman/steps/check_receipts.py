@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -33,6 +33,19 @@ class Fault:
     path: str = ""
 
 
+@dataclass(frozen=True)
+class _About:
+    """Which link, and which file of it, a fault is about."""
+
+    link: ReceiptLink
+    path: str = ""
+
+    def of(self, fault: Fault) -> Fault:
+        """The fault with this said."""
+        link = self.link
+        return replace(fault, run_id=link.run_id, node=link.node, number=link.number, path=self.path)
+
+
 class Before(NamedTuple):
     """The link before: its number and hash."""
 
@@ -50,19 +63,20 @@ class CheckedReceipts:
 
     def faults(self, link: ReceiptLink) -> list[Fault]:
         """What is wrong with the sidecar of a link."""
-        about = {"run_id": link.run_id, "node": link.node, "number": link.number, "path": link.path}
+        about = _About(link, link.path)
         table = self._table(link)
         if isinstance(table, Fault):
-            return [Fault(table.code, table.what, **about)]  # type: ignore[arg-type]
+            return [about.of(table)]
         mine = sidecar_of(table, link.number)
         found = content_sha256(header_of(self._integration, link.run_id, link.node, link), mine)
-        if mine.num_rows != link.rows or found != link.sha256:
-            what = (
-                f"link {link.number} says {link.rows} receipts with the hash {link.sha256}; "
-                f"its file holds {mine.num_rows} with {found}"
-            )
-            return [Fault("receipts.content_changed", what, **about)]  # type: ignore[arg-type]
-        return []
+        if mine.num_rows == link.rows and found == link.sha256:
+            return []
+        fault = Fault(
+            "receipts.content_changed",
+            f"link {link.number} says {link.rows} receipts with the hash {link.sha256}; "
+            f"its file holds {mine.num_rows} with {found}",
+        )
+        return [about.of(fault)]
 
     def _table(self, link: ReceiptLink) -> pa.Table | Fault:
         if link.path not in self._tables:
@@ -70,9 +84,8 @@ class CheckedReceipts:
                 folder = self._place.stage.receipts(self._integration, link.node)
                 self._tables[link.path] = folder.load(link.path, link.file_sha256)
             except DragomanError as error:
-                code = "receipts.missing" if error.code == "stage.missing" else error.code
-                what = f"the file {link.path} is gone" if code == "receipts.missing" else error.message
-                self._tables[link.path] = Fault(code, what)
+                gone = Fault("receipts.missing", f"the file {link.path} is gone")
+                self._tables[link.path] = gone if error.code == "stage.missing" else Fault(error.code, error.message)
             while len(self._tables) > _AT_HAND:
                 self._tables.popitem(last=False)
         return self._tables[link.path]
@@ -81,16 +94,18 @@ class CheckedReceipts:
 def check_links(links: Iterable[ReceiptLink], before: Before) -> Iterator[tuple[ReceiptLink, list[Fault]]]:
     """Each link with what is wrong between it and the one before; they come in their order."""
     for link in links:
-        about = {"run_id": link.run_id, "node": link.node, "number": link.number}
         faults = []
         if link.number != before.number + 1:
-            what = f"links {before.number + 1} to {link.number - 1} were removed from the chain"
-            faults.append(Fault("receipts.link_removed", what, **about))  # type: ignore[arg-type]
-        elif chained(before.chain, link) != link.chain:
-            what = (
-                f"link {link.number} does not follow from link {before.number}: "
-                "its row in the ledger, or the one before, was changed"
+            fault = Fault(
+                "receipts.link_removed", f"links {before.number + 1} to {link.number - 1} were removed from the chain"
             )
-            faults.append(Fault("receipts.link_changed", what, **about))  # type: ignore[arg-type]
+            faults.append(_About(link).of(fault))
+        elif chained(before.chain, link) != link.chain:
+            fault = Fault(
+                "receipts.link_changed",
+                f"link {link.number} does not follow from link {before.number}: its row in the ledger, or the one "
+                "before, was changed",
+            )
+            faults.append(_About(link).of(fault))
         yield link, faults
         before = Before(link.number, link.chain)

@@ -123,15 +123,21 @@ def _counts(place: Workplace, run: Run, links: list[ReceiptLink]) -> Iterator[Fa
     for row in place.ledger.nodes(run.run_id):
         said = row.counts.get("delivered", 0)
         if row.kind == "delivery" and row.state == "done" and said != found[row.node]:
-            what = f"{row.node!r} of run {run.run_id} delivered {said} outputs, and {found[row.node]} have a receipt"
-            yield Fault("receipts.count", what, run.run_id, row.node)
+            yield Fault(
+                "receipts.count",
+                f"{row.node!r} of run {run.run_id} delivered {said} outputs, and {found[row.node]} have a receipt",
+                run.run_id,
+                row.node,
+            )
     noted = run.figures.get("receipts") if run.finished else None
     if noted and not any((link.number, link.chain) == (noted["number"], noted["chain"]) for link in links):
-        what = (
+        yield Fault(
+            "receipts.head",
             f"run {run.run_id} closed with link {noted['number']} and the hash {noted['chain']} as its last, "
-            "and the chain has another or none there"
+            "and the chain has another or none there",
+            run.run_id,
+            number=int(noted["number"]),
         )
-        yield Fault("receipts.head", what, run.run_id, number=int(noted["number"]))
 
 
 def _proofs(place: Workplace, run: Run, links: list[ReceiptLink], verdict: Verdict) -> None:
@@ -163,16 +169,19 @@ def _compare(place: Workplace, spec: DeliverySpec, links: list[ReceiptLink], roo
     for link in links:
         batch_id = f"{link.run_id}/{root}/{link.batch:05d}"
         verdict.proofs += 1
-        about = Fault("receipts.proof_missing", "", link.run_id, spec.node, link.number)
+        fault = None
         if batch_id not in said:
-            what = f"the destination of {spec.node!r} keeps no proof of batch {batch_id}"
-            verdict.faults.append(replace(about, what=what))
-        elif said[batch_id] != link.rows:
-            what = (
-                f"the destination of {spec.node!r} says {said[batch_id]} rows of batch {batch_id}, "
-                f"the receipts {link.rows}"
+            fault = Fault(
+                "receipts.proof_missing", f"the destination of {spec.node!r} keeps no proof of batch {batch_id}"
             )
-            verdict.faults.append(replace(about, code="receipts.proof_differs", what=what))
+        elif said[batch_id] != link.rows:
+            fault = Fault(
+                "receipts.proof_differs",
+                f"the destination of {spec.node!r} says {said[batch_id]} rows of batch {batch_id}, "
+                f"the receipts {link.rows}",
+            )
+        if fault is not None:
+            verdict.faults.append(replace(fault, run_id=link.run_id, node=spec.node, number=link.number))
 
 
 def check_integration(place: Workplace, name: str) -> str:
