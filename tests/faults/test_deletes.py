@@ -6,6 +6,8 @@ import sqlite3
 
 import pytest
 
+from dragoman.testing.fault_server import FaultServer
+from dragoman.testing.http_server import serve
 from workshop import Workshop
 
 COMPARE = """
@@ -260,3 +262,63 @@ def test_millions_of_keys_need_little_memory(people):
     people.sql("DELETE FROM people WHERE id % 1000 = 0")
     assert people.erased() == 300
     assert len(people.there()) == 299_700
+
+
+LISTED = """
+integration: people
+source:
+  connector: http
+  connection: api
+  path: /lists/people/offset
+  records: data
+  paging: {type: offset, size: 10}
+  deletes: compare
+translate: {fields: {id: {from: id, type: integer}, name: name}}
+deliver: {connector: duckdb, connection: duck, table: people, mode: upsert, key: id}
+policy: {max_rejects: {count: 5}}
+"""
+
+
+@pytest.fixture
+def listed(people):
+    api = FaultServer()
+    with serve(api) as server:
+        people.shop.connections["api"] = f"{server.url}?allow_private=true"
+        people.shop.integration("people", LISTED)
+        people.api = api
+        yield people
+
+
+def test_what_a_whole_list_has_no_longer_is_erased(listed):
+    rows = [{"id": number, "name": "n"} for number in range(1, 26)]
+    listed.api.lists.set("people", rows)
+    listed.run()
+    listed.api.lists.set("people", rows[2:])
+    report = listed.run()
+    assert (report["deleted"], report["read"], listed.there()) == (2, 25, list(range(3, 26)))
+
+
+@pytest.mark.parametrize("fault", ["s_empty_mid", "s_err200", "s_drift_del"])
+def test_a_list_that_was_not_read_whole_erases_nothing(listed, fault):
+    rows = [{"id": number, "name": "n"} for number in range(1, 26)]
+    listed.api.lists.set("people", rows)
+    listed.run()
+    listed.api.rules.set([{"fault": fault, "nth": 2, "size": 1}])
+    listed.run(expect=1)
+    assert listed.there() == list(range(1, 26))
+    listed.api.rules.set([])
+    listed.api.lists.set("people", rows[1:])
+    assert listed.erased() == 1
+
+
+@pytest.mark.parametrize("broken", [{"name": "no id"}, "no object", {"id": None}], ids=str)
+def test_where_a_record_has_no_key_nothing_is_known_to_be_gone(listed, broken):
+    rows = [{"id": number, "name": "n"} for number in range(1, 6)]
+    listed.api.lists.records["people"] = rows
+    listed.run()
+    listed.api.lists.records["people"] = [*rows[1:], broken]
+    assert listed.run()["deleted"] == 0
+    assert listed.there() == [1, 2, 3, 4, 5]
+    listed.api.lists.records["people"] = rows[1:]
+    assert listed.run()["deleted"] == 1
+    assert listed.there() == [2, 3, 4, 5]
