@@ -91,7 +91,9 @@ def _boolean(option: Option, value: Any, path: tuple[str | int, ...], complain: 
 
 def _duration(option: Option, value: Any, path: tuple[str | int, ...], complain: Complain) -> Any:
     seconds = duration(value)
-    return _refuse(option, value, path, complain) if seconds is None else seconds
+    if seconds is None or not (option.minimum or 0.0) <= seconds <= (option.maximum or math.inf):
+        return _refuse(option, value, path, complain)
+    return seconds
 
 
 def _identifier(option: Option, value: Any, path: tuple[str | int, ...], complain: Complain) -> Any:
@@ -191,11 +193,11 @@ def _wanted(option: Option) -> str:
         return f"a list of {option.of}s"
     if option.type == "object" and option.fields:
         return "a map with " + ", ".join(option.fields)
-    bounds = ""
+    bounds, unit = "", " s" if option.type == "duration" else ""
     if option.minimum is not None:
-        bounds += f" from {option.minimum:g}"
+        bounds += f" from {option.minimum:g}{unit}"
     if option.maximum is not None:
-        bounds += f" up to {option.maximum:g}"
+        bounds += f" up to {option.maximum:g}{unit}"
     return _WANTED[option.type] + bounds
 
 

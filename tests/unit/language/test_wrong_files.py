@@ -205,6 +205,7 @@ CASES = [
     ("key that the translation does not make", short(deliver="deliver: {connector: postgres, connection: c, table: t, key: [order_id]}", more="translate: {fields: {order_no: a}}\n"), "key.no_field", 3, "'order_id', which the translation does not make"),
     ("when of an unknown field", short(deliver="deliver: {connector: postgres, connection: c, table: t, when: regio = 'EU'}", more="translate: {fields: {region: a}}\n"), "expression.field", 3, "did you mean 'region'?"),
     ("else alone", deliver("connector: postgres, connection: c, table: t, when: else"), "when.else_alone", 3, "else without a sibling"),
+    ("option duration beyond its bounds", deliver("connector: http, connection: c, path: /o, read_back: {path: '/o/{id}', settle: 2h}"), "option.type", 3, "up to 600 s"),
     # options that cannot stand together
     ("batch beside an item's path", deliver("connector: http, connection: c, path: '/orders/{id}', batch: 50"), "option.combination", 3, "a path that is the same for all items"),
     ("reading back without a key", deliver("connector: http, connection: c, path: /orders, read_back: /orders"), "option.combination", 3, "read_back without a key"),

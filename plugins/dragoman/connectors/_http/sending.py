@@ -6,6 +6,7 @@ was answered (``Reply``), or nobody can tell whether the server took it (``NoRep
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -56,6 +57,7 @@ class Sender:
         self._deadline = Deadline()
         self._network = GuardedNetwork(self._deadline, endpoint.private)
         self._line: Line | None = None
+        self._secure: ssl.SSLContext | None = None
         self.mask = Mask(*endpoint.secrets)
 
     def send(self, method: str, here: Location, headers: Mapping[str, str], body: bytes) -> Reply | NoReply:
@@ -97,7 +99,8 @@ class Sender:
         try:
             stream = self._network.connect_tcp(here.host, here.port, min(CONNECT_TIMEOUT, self._timeout))
             if here.scheme == "https":
-                stream = stream.start_tls(tls_context(self._endpoint.ca), here.host, CONNECT_TIMEOUT)
+                self._secure = self._secure or tls_context(self._endpoint.ca)
+                stream = stream.start_tls(self._secure, here.host, CONNECT_TIMEOUT)
         except (httpcore.TimeoutException, httpcore.NetworkError) as error:
             raise failure_of(here, error, self._timeout, self.mask) from error
         return Line(stream)

@@ -11,7 +11,7 @@ __all__ = ["Settling"]
 
 
 class Settling:
-    """Remembers when items were sent; those of an earlier process were sent at the latest when this one began."""
+    """Remembers when items of unknown outcome were sent; those of an earlier process, before this one began."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
@@ -19,8 +19,8 @@ class Settling:
         self._sent: dict[str, float] = {}
 
     def sent(self, items: Sequence[Item]) -> None:
-        """These were sent now."""
-        if self._seconds:
+        """These were sent now, and nobody knows what became of them."""
+        if self._seconds and items:
             now = clock.monotonic()
             self._sent = {token: at for token, at in self._sent.items() if now - at < self._seconds}
             self._sent |= {item.token: now for item in items}

@@ -19,7 +19,7 @@ from dragoman.connectors._http.whole_answer import all_of_them
 from dragoman.connectors.http.batching import Batching
 from dragoman.core.connection import Connection
 from dragoman.core.errors import ConfigError, FatalError, RetriableError
-from dragoman.core.items import AGAIN, REFUSED, Answered, Item, Outcome
+from dragoman.core.items import AGAIN, REFUSED, UNKNOWN, Answered, Item, Outcome
 
 __all__ = ["HttpDestination", "open_destination"]
 
@@ -104,8 +104,10 @@ class HttpDestination:
             headers[self._key_header] = self._batching.token(items)
         place = self._path.at(items[0].values)
         reply = self._sender.send(self._method, place, headers, self._batching.body(items))
-        self._settling.sent(items)
-        return judge(reply, items, self._terms, self._sender.mask)
+        answered = judge(reply, items, self._terms, self._sender.mask)
+        pairs = zip(items, answered.outcomes, strict=True)
+        self._settling.sent([item for item, outcome in pairs if outcome.state == UNKNOWN])
+        return answered
 
     def look_up(self, item: Item) -> Outcome | None:
         """Found, or absent after the time in which the peer's search may lag."""
