@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 from dragoman.connectors._http.answer_document import MISSING, at_path
@@ -108,7 +109,7 @@ def _first(result: Any, paths: tuple[str, ...]) -> Any:
 def _text(value: Any, mask: Mask) -> str:
     if value is None:
         return ""
-    text = value if isinstance(value, str) else _json(value)
+    text = str(value) if isinstance(value, str | Decimal) else _json(value)
     return mask.excerpt(text.encode("utf-8", "replace"))
 
 

@@ -301,6 +301,8 @@ def test_reasons_ids_and_fields_are_told():
         ({"id": 7}, {}, "7"),
         ({"data": {"id": "a-b"}}, {}, "a-b"),
         ({"_id": "x"}, {}, "x"),
+        ('{"id": 7.50}', {}, "7.50"),
+        ({"id": {"a": 1}}, {}, '{"a": 1}'),
         ("", {"location": "https://api.example.com/orders/77?x=1"}, "77"),
         ("", {"location": "/orders/a%20b/"}, "a b"),
         ({"id": 7}, {"location": "/orders/77"}, "7"),
