@@ -138,3 +138,34 @@ def test_a_thousand_posts(tmp_path: Path) -> None:
         posts = api.posts
         assert shop.report("orders")["state"] == "nothing_new"
         assert api.posts == posts
+
+
+@pytest.mark.parametrize("point", ["deliver.request.answered:5:kill", "deliver.batch.settled:1:kill"])
+def test_an_api_beside_a_database(point: str, tmp_path: Path) -> None:
+    """Two deliveries of one run: each record is in both once, whichever the kill struck; lines are items of their own."""
+    api = OrdersApi("idempotency", fault=lambda nth: LOST if nth == 3 else OK)
+    with serve(api) as server:
+        shop = Workshop(tmp_path)
+        shop.connections["api"] = f"{server.url}?allow_private=true"
+        orders = [{"id": at, "lines": [{"n": at * 10 + line} for line in range(2)]} for at in range(4)]
+        (tmp_path / "inbox" / "orders.json").write_text(json.dumps(orders))
+        shop.integration(
+            "orders",
+            """
+integration: orders
+sources: {orders: {connector: files, connection: inbox, path: orders.json}}
+translations:
+  lines: {from: orders, each: {line: lines}, fields: {number: {from: line.n, type: integer}, at: "now()"}}
+deliveries:
+  kept: {from: lines, connector: sqlite, connection: lite, table: lines}
+  sent: {from: lines, connector: http, connection: api, path: /orders, idempotency: Idempotency-Key}
+""",
+        )
+        killed = shop.run("run", "orders", failpoint=point)
+        assert killed.returncode == -signal.SIGKILL, killed.stdout + killed.stderr
+        first = shop.report("orders")["recovered"][0]
+        assert (first["state"], first["read"], first["delivered"], first["rejected"]) == ("done", 4, 16, 0)
+        numbers = sorted(line["n"] for order in orders for line in order["lines"])
+        assert api.numbers == numbers
+        with sqlite3.connect(tmp_path / "out" / "lite.db") as kept:
+            assert [row[0] for row in kept.execute("SELECT number FROM lines ORDER BY number")] == numbers
