@@ -76,6 +76,8 @@ def _keys(work: Work, spec: DeliverySpec, *, sent: bool) -> Iterator[str]:
     root = root_of(work, spec.input)
     if work.stream(root) is None:
         raise _refused(work.run, f"{spec.node!r} delivers what {root!r} made of all records at once")
+    if not _key(spec):
+        raise _refused(work.run, f"{spec.node!r} has no key, so it cannot be told whether the same outputs come again")
     chain = Chain(work, spec.input, observed(work, root))
     for batch in staged_batches(work, root):
         table = chain.apply(batch).shares[spec.node]
