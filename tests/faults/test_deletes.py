@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 
 import pytest
@@ -322,3 +323,26 @@ def test_where_a_record_has_no_key_nothing_is_known_to_be_gone(listed, broken):
     listed.api.lists.records["people"] = rows[1:]
     assert listed.run()["deleted"] == 1
     assert listed.there() == [2, 3, 4, 5]
+
+
+def test_the_receipt_says_erased(people):
+    people.add(1, 2)
+    people.run()
+    assert json.loads(people.shop.run("prove", "people", "id=2", "--json").stdout)["outcome"] == "delivered"
+    people.delete(2)
+    people.run()
+    assert json.loads(people.shop.run("prove", "people", "id=2", "--json").stdout)["outcome"] == "erased"
+    assert json.loads(people.shop.run("prove", "people", "id=1", "--json").stdout)["outcome"] == "delivered"
+
+
+def test_a_deletion_that_cannot_be_carried_out_is_a_reject_and_never_replayed_as_a_record(tmp_path):
+    """The key of a deleted record comes out as NULL: nobody can tell what to erase."""
+    people = People(tmp_path, deletes="{column: gone}", text=COMPARE.replace("from: id,", "from: name,"))
+    people.sql("INSERT INTO people VALUES (1, '7', 'n', 1, 0), (2, NULL, 'n', 1, 1)")
+    report = people.run()
+    assert (report["read"], report["delivered"], report["rejected"], report["balanced"]) == (2, 1, 1, True)
+    (reject,) = json.loads(people.shop.run("rejects", "people", "--json").stdout)
+    assert (reject["code"], reject["stage"]) == ("deletes.no_key_value", "erase")
+    replayed = people.shop.run("replay", "people", "--all", "--json")
+    assert "replay.deletion" in replayed.stdout + replayed.stderr
+    assert people.there() == [7]

@@ -121,7 +121,8 @@ class _Delivery:
                     but = before.rows(outputs) if self.applied else self._write(session, made, outputs)
                     remote = session.answers(made.batch.batch_id) if isinstance(session, GivesAnswers) else None
                     remote = remote and filled(remote, outputs.num_rows, self._barred)
-                    self.receipts.add(made.batch, outputs, but=but, remote=remote)
+                    erased = [True] * outputs.num_rows if made.deleted or self.spec.mode == "delete" else None
+                    self.receipts.add(made.batch, outputs, but=but, remote=remote, erased=erased)
                 failpoint("deliver.batch.sent")
                 rejects = self.tally.rejected + self.log.count
                 if not work.run.accepted and over_at_once(work.flow.policy, rejects, self.counts["in"] + rejects):

@@ -95,6 +95,12 @@ class ReplayInput:
         return self._copy(run_id)[0]
 
     def _record(self, number: int, row: RejectRow) -> Replayed:
+        if row.stage == "erase":
+            raise _NoError(
+                "replay.deletion",
+                "what was rejected is a deletion: sent again, the record would be written, not erased",
+                f"erase it there by hand, then: dragoman dismiss {row.integration} --reject {number} --reason TEXT",
+            )
         payload, mended = self._payload(row)
         copy, before = self._copy(row.run_id)
         parts = narrowed(before, parts_of(payload.only), row.node, payload.line)
