@@ -71,8 +71,8 @@ def _expected(fault: str, *, unknown: bool) -> Expected:
     if fault in OF_ITEMS:
         rows = [row_of(number) for number in ALL if number not in REFUSED]
         expected = Expected.of(rows, ["id"], rejected={*BAD, *REFUSED})
-    if fault == "error_200":
-        unknown = True  # a single item is refused by it, with the API's own word
+    if fault in {"error_200", "in_flight_409"}:
+        unknown = True  # without a key it is a refusal of the item, with the API's own words
     return replace(expected, maybe=frozenset((str(number),) for number in ALL)) if unknown else expected
 
 
