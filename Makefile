@@ -4,7 +4,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 export AIRFLOW__CORE__LOAD_EXAMPLES := False
 
-.PHONY: help setup demo stop test check lint unit contract faults airflow test-cluster kill-matrix env bench pack dist registry docs api lock clean
+.PHONY: help setup demo stop test check lint unit contract faults fuzz airflow test-cluster kill-matrix env bench pack dist registry docs api lock clean
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ contract: setup ## Only the contract tests: connectors against real systems
 
 faults: setup ## The whole fault matrix: every destination, every failpoint, every peer fault (within an hour)
 	@$(BIN)/python -m scripts.suites matrix
+
+fuzz: setup ## Change a source at random, stop runs at random, and look whether all arrives (up to half an hour)
+	@$(BIN)/python -m scripts.suites fuzz
 
 airflow: setup ## Only the tests inside Airflow (budget 240 s)
 	@$(BIN)/python -m scripts.suites airflow

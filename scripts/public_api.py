@@ -29,8 +29,13 @@ MODULES = (
     "dragoman.core.errors",
     "dragoman.core.fieldtype",
     "dragoman.core.ports",
+    "dragoman.testing.checker",
+    "dragoman.testing.fault_server",
+    "dragoman.testing.faults",
+    "dragoman.testing.tcp_proxy",
+    "dragoman.testing.http_server",
 )
-"""For DAG files and tasks, then for those who write a connector."""
+"""For DAG files and tasks, then for those who write a connector, then for those who test."""
 HEAD = """\
 # The public API: module, name, signature. Written by `make api`; a change of it needs a line in CHANGELOG.md.
 """

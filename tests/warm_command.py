@@ -110,6 +110,7 @@ def _become(order: dict[str, Any]) -> None:
         sys.stdout = os.fdopen(1, "w", closefd=False)
         sys.stderr = os.fdopen(2, "w", closefd=False)
         failpoints.arm(os.environ.get("DRAGOMAN_FAILPOINT", ""))
+        _set_clock(float(os.environ.get("TEST_CLOCK_OFFSET", "0")))
         code = main(order["words"])
     except SystemExit as error:
         code = error.code if isinstance(error.code, int) else 1
@@ -122,6 +123,20 @@ def _become(order: dict[str, Any]) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
+
+
+def _set_clock(seconds: float) -> None:
+    """A machine whose clock is so many seconds ahead."""
+    from datetime import datetime, timedelta
+
+    from dragoman.core import clock
+
+    true = clock.now
+
+    def now() -> datetime:
+        return true() + timedelta(seconds=seconds)
+
+    clock.now = now
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from itertools import product
 from pathlib import Path
 
@@ -18,7 +19,20 @@ from workshop import warm_command
 
 FULL = os.environ.get("DRAGOMAN_MATRIX") == "full"
 WAYS = list(product(["reset", "truncate", "blackhole"], ["up", "down"]))
-DATABASE = [(*way, after) for way in WAYS for after in (1, 400, 4_000, 9_000, 12_000, 20_000)]
+DATABASE = [
+    (do, way, after)
+    for do in ("reset", "truncate")
+    for way, after in (
+        ("up", 1),
+        ("up", 500),
+        ("up", 4_000),
+        ("up", 9_000),
+        ("up", 14_000),
+        ("down", 1),
+        ("down", 400),
+        ("down", 900),
+    )
+]
 API = [
     (mode, *way, after)
     for mode in ("key", "external id", "read-back")
@@ -41,7 +55,7 @@ def test_a_database_behind_a_bad_network(
     with tcp_proxy("127.0.0.1", port) as proxy:
         shop.connections["pg"] = postgres.replace(f":{port}/", f":{proxy.port}/")
         story.prepare(shop)
-        proxy.trouble = Trouble(do, direction, after=after, nth=1)
+        proxy.trouble = Trouble(do, direction, after=after)
         first = shop.run(*story.words, timeout=170)
         assert first.returncode in {0, 1}, first.stderr
         proxy.trouble = Trouble()
@@ -52,6 +66,28 @@ def test_a_database_behind_a_bad_network(
             story.expected, story.found(shop), claims_of(shop), exit_code=done.returncode, counted=story.counted
         )
     assert not verdict.faults, f"{verdict}\nfirst: {first.returncode} {first.stderr[-300:]}\n{done.stderr[-300:]}"
+
+
+@pytest.mark.parametrize("after", [500, 9_000])
+def test_a_run_that_hangs_on_a_silent_database_is_ended_and_the_next_one_ends_it(
+    after: int, tmp_path: Path, postgres: str
+) -> None:
+    """A peer that is alive and says nothing is waited for until somebody ends the process."""
+    story = STORIES["postgres append"]
+    shop = CellShop(tmp_path)
+    shop.command = warm_command()
+    port = int(postgres.rpartition(":")[2].partition("/")[0])
+    shop.connections["pg"] = postgres
+    story.prepare(shop)
+    with tcp_proxy("127.0.0.1", port, Trouble("blackhole", "up", after=after)) as proxy:
+        shop.connections["pg"] = postgres.replace(f":{port}/", f":{proxy.port}/")
+        with pytest.raises(subprocess.TimeoutExpired):
+            shop.run(*story.words, timeout=4)
+    shop.connections["pg"] = postgres
+    for _try in range(2):
+        done = shop.run(*story.again)
+    verdict = judge(story.expected, story.found(shop), claims_of(shop), exit_code=done.returncode)
+    assert not verdict.faults, f"{verdict}\n{done.stderr[-300:]}"
 
 
 @pytest.mark.parametrize(("mode", "do", "direction", "after"), API[::STEP])
