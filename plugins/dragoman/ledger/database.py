@@ -18,7 +18,7 @@ __all__ = ["Database"]
 
 _BUSY_MILLISECONDS = 30_000
 _CONNECT_SECONDS = 15
-_WRITE = "dragoman_write"
+_WRITE, _LAZY = "dragoman_write", "dragoman_lazy"
 
 
 class Database:
@@ -41,12 +41,13 @@ class Database:
             yield connection
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
+    def write(self, *, lazy: bool = False) -> Iterator[Connection]:
         """A transaction that writes, durable when it ends; waits up to 30 s for others that do.
 
         On SQLite it is the only one that writes (BEGIN IMMEDIATE); on PostgreSQL the lease's row is what it locks.
+        ``lazy``: it outlives this process, but not a loss of power; the next one that is not lazy makes it durable.
         """
-        options = {_WRITE: True}
+        options = {_WRITE: True, _LAZY: lazy}
         with (
             self._in_our_words(),
             self._engine.connect().execution_options(**options) as connection,
@@ -120,8 +121,12 @@ def _sqlite_engine(url: URL) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        writes = connection.get_execution_options().get(_WRITE)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        options = connection.get_execution_options()
+        if not options.get(_WRITE):
+            connection.exec_driver_sql("BEGIN")
+            return
+        connection.exec_driver_sql(f"PRAGMA synchronous = {'NORMAL' if options.get(_LAZY) else 'FULL'}")
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine
 
@@ -131,8 +136,11 @@ def _postgres_engine(url: URL) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        if connection.get_execution_options().get(_WRITE):
+        options = connection.get_execution_options()
+        if options.get(_WRITE):
             connection.exec_driver_sql(f"SET LOCAL lock_timeout = {_BUSY_MILLISECONDS}")
+        if options.get(_LAZY):
+            connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
 
     return engine
 

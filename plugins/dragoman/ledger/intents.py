@@ -35,12 +35,22 @@ _READ = sa.select(_TABLE).where(_OF_BATCH).order_by(_TABLE.c.request)
 class Intents(Part):
     """Requests on their way; each write checks the fencing token in its own transaction."""
 
-    def note_requests(self, token: int, *, answered: IntentRow | None = None, intent: IntentRow | None = None) -> None:
-        """Write down what became of one request, and that another one is about to be sent; either may be None."""
+    def note_requests(
+        self,
+        token: int,
+        *,
+        answered: IntentRow | None = None,
+        intent: IntentRow | None = None,
+        lazy: bool = False,
+    ) -> None:
+        """Write down what became of one request, and that another one is about to be sent; either may be None.
+
+        ``lazy``: a loss of power may forget it, for the request may be sent again without harm.
+        """
         one = intent or answered
         if one is None:
             return
-        with self._db.write() as connection:
+        with self._db.write(lazy=lazy) as connection:
             fenced_run(connection, one.run_id, token)
             if answered is not None:
                 values = {"of_request": answered.request, "new_state": answered.state}

@@ -76,8 +76,12 @@ class ItemJournal:
             if _digest(items(rows)) != self._digests[request]:
                 raise other_outputs(self._name)
 
-    def intend(self, items: Sequence[Item]) -> None:
-        """A request with these items is about to be sent; ``FatalError`` ``lease.lost`` where another holds the run."""
+    def intend(self, items: Sequence[Item], *, harmless: bool = False) -> None:
+        """A request with these items is about to be sent; ``FatalError`` ``lease.lost`` where another holds the run.
+
+        ``harmless``: to send it again does no harm, so the disk is not waited for; only a loss of power tells the
+        difference.
+        """
         rows, now = [item.row for item in items], clock.now()
         intent = IntentRow(
             run_id=self._name.run_id,
@@ -89,7 +93,7 @@ class ItemJournal:
             noted_at=now,
             sha256=_digest(items),
         )
-        self._ledger.note_requests(self._name.token, answered=self._answered, intent=intent)
+        self._ledger.note_requests(self._name.token, answered=self._answered, intent=intent, lazy=harmless)
         if self._answered is not None:
             failpoint("deliver.outcomes.recorded")
         self._requests += 1

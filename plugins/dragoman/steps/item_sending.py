@@ -125,7 +125,7 @@ class ItemSending:
     def _ask(self, items: list[Item]) -> Answered | None:
         """One request; None where it surely was not applied, after a wait."""
         self._pause()
-        self._journal.intend(items)
+        self._journal.intend(items, harmless=self._harmless(items))
         try:
             answered = self._request(items)
         except DragomanError as error:
@@ -144,6 +144,13 @@ class ItemSending:
             silent = Outcome(UNKNOWN, "deliver.no_answer", "the answer says nothing of it")
             return Answered((*answered.outcomes, *[silent] * missing)[: len(items)], wait=answered.wait)
         return answered
+
+    def _harmless(self, items: Sequence[Item]) -> bool:
+        """Whether these items may be sent again, in whatever requests that is."""
+        if self._erase:
+            return True
+        how = self._destination.resolution_after(0.0)
+        return how == "upsert" or (how == "idempotency" and len(items) == 1)
 
     def _settle(self, items: Sequence[Item], outcomes: Sequence[Outcome]) -> bool:
         final = {

@@ -1,12 +1,13 @@
 """Intents of item deliveries: one row a request, one a settled batch; nobody writes without the newest token."""
 
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
 
 from dragoman.core import clock
 from dragoman.core.errors import FatalError
-from dragoman.ledger.ledger import IntentRow
+from dragoman.ledger.ledger import IntentRow, open_ledger
 
 
 def intent(run_id, request, *, batch=0, state="sending"):
@@ -78,3 +79,26 @@ def test_what_is_forgotten_with_its_run_is_gone(ledger, run):
     ledger.close_run(run_id, token, "done", {}, move_cursors=False)
     assert ledger.forget_runs([run_id]) == 1
     assert ledger.nodes_with_intents(run_id) == []
+
+
+def test_only_what_may_be_sent_again_does_not_wait_for_the_disk(tmp_path):
+    with closing(open_ledger(f"sqlite:///{tmp_path / 'ledger.db'}")) as opened:
+        for wanted, options in ((2, {}), (1, {"lazy": True}), (2, {}), (2, {"lazy": False})):
+            with opened._db.write(**options) as connection:
+                assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == wanted
+
+
+def test_postgres_is_told_not_to_wait_for_one_transaction_only(postgres_ledger):
+    with postgres_ledger._db.write(lazy=True) as connection:
+        assert connection.exec_driver_sql("SHOW synchronous_commit").scalar() == "off"
+        reset = "SELECT reset_val FROM pg_settings WHERE name = 'synchronous_commit'"
+        usual = connection.exec_driver_sql(reset).scalar()
+    with postgres_ledger._db.write() as connection:
+        assert connection.exec_driver_sql("SHOW synchronous_commit").scalar() == usual
+
+
+@pytest.mark.parametrize("lazy", [True, False])
+def test_a_write_that_does_not_wait_is_there_for_others(ledger, run, lazy):
+    run_id, token = run
+    ledger.note_requests(token, intent=intent(run_id, 0), lazy=lazy)
+    assert states(ledger, run_id) == [(0, "sending", "")]

@@ -282,3 +282,23 @@ def test_what_was_erased_has_no_answers(world):
     session = world.session(ItemPeer("upsert"), key=("id",))
     session.erase(world.batch_id, outputs(1, 3).select(["id"]))
     assert session.answers(world.batch_id) == ["", ""]
+
+
+@pytest.mark.parametrize(
+    ("how", "size", "harmless"),
+    [
+        ("upsert", 2, True),
+        ("idempotency", 1, True),
+        ("idempotency", 2, False),
+        ("read_back", 1, False),
+        ("none", 1, False),
+    ],
+)
+def test_the_disk_is_waited_for_unless_to_send_again_does_no_harm(world, monkeypatch, how, size, harmless):
+    asked = []
+    note = world.ledger.note_requests
+    monkeypatch.setattr(world.ledger, "note_requests", lambda *a, lazy=False, **k: (asked.append(lazy), note(*a, **k)))
+    world.session(ItemPeer(how, size=size)).write(world.batch_id, outputs(1, 2, 3, 4))
+    *sent, last = asked
+    assert set(sent) == {harmless}
+    assert last is False
