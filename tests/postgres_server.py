@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import threading
+import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from urllib.parse import urlsplit
 
 import psycopg
 
@@ -24,6 +29,8 @@ class Server:
     url: str
     folder: Path
     process: subprocess.Popen[bytes]
+    cluster: Cluster
+    settings: Mapping[str, str]
 
     @property
     def pid(self) -> int:
@@ -59,8 +66,30 @@ def start_postgres(
         port = free_port()
         process = _launch(cluster, port, settings)
         if process is not None:
-            return Server(f"postgresql://{SUPERUSER}@127.0.0.1:{port}/postgres", home, process)
+            url = f"postgresql://{SUPERUSER}@127.0.0.1:{port}/postgres"
+            return Server(url, home, process, cluster, settings)
     raise RuntimeError((home / "log").read_text(errors="replace")[-2000:])
+
+
+def kill_postgres(server: Server) -> None:
+    """SIGKILL to the server and all its processes at once, as when its machine runs out of memory."""
+    children = Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split()
+    for pid in [server.pid, *map(int, children)]:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    server.process.wait(30)
+
+
+def restart_postgres(server: Server) -> None:
+    """Start a killed server again on its port; it recovers from its log first."""
+    (server.cluster.data / "postmaster.pid").unlink(missing_ok=True)
+    for _ in range(20):  # what the killed one left in shared memory goes with its last process
+        process = _launch(server.cluster, urlsplit(server.url).port or 0, server.settings)
+        if process is not None:
+            server.process = process
+            return
+        time.sleep(0.25)
+    raise RuntimeError((server.folder / "log").read_text(errors="replace")[-2000:])
 
 
 def stop_postgres(server: Server) -> None:
