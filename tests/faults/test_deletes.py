@@ -253,7 +253,7 @@ def test_a_word_that_is_no_boolean_is_a_reject(tmp_path):
     assert people.there() == [3]
 
 
-def test_millions_of_keys_need_little_memory(people):
+def test_hundreds_of_thousands_of_keys(people):
     with sqlite3.connect(people.shop.folder / "out" / "lite.db") as server:
         server.execute(
             "INSERT INTO people WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300000) "
@@ -346,3 +346,19 @@ def test_a_deletion_that_cannot_be_carried_out_is_a_reject_and_never_replayed_as
     replayed = people.shop.run("replay", "people", "--all", "--json")
     assert "replay.deletion" in replayed.stdout + replayed.stderr
     assert people.there() == [7]
+
+
+def test_a_ledger_from_an_old_backup_learns_which_keys_were_seen_last(people):
+    ledger = people.shop.folder / "home" / "ledger.db"
+    people.add(1, 2, 3, 4, 5, 6)
+    people.run()
+    backup = ledger.read_bytes()
+    for number in (1, 2, 3, 4):
+        people.delete(number)
+        people.run()
+    for beside in ledger.parent.glob("ledger.db-*"):
+        beside.unlink()
+    ledger.write_bytes(backup)
+    people.delete(5)
+    people.run()
+    assert people.there() == [6]

@@ -25,6 +25,7 @@ from dragoman.core.errors import FatalError, RetriableError
 from dragoman.core.failpoints import failpoint
 from dragoman.core.fieldtype import words_field, words_of
 from dragoman.core.flow import DeletesSpec, StreamSpec
+from dragoman.steps.behind import catch_up
 from dragoman.steps.work import Work
 
 __all__ = ["MARK", "Vanished", "compared", "keep_newest"]
@@ -170,6 +171,7 @@ class Vanished:
         try:
             return self._sets.load(path, sha256)
         except FatalError as error:
+            catch_up(self._work)  # a ledger put back from a backup names a set that later runs have removed
             raise FatalError(
                 "deletes.keys_lost",
                 f"the key set of the last run cannot be read, so what is deleted since is unknown: {error.message}",
