@@ -4,7 +4,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 export AIRFLOW__CORE__LOAD_EXAMPLES := False
 
-.PHONY: help setup demo stop test check lint unit contract faults fuzz airflow test-cluster kill-matrix env bench pack dist registry docs api lock clean
+.PHONY: help setup demo stop test check lint unit contract faults fuzz airflow test-cluster kill-matrix env bench peers pack dist registry docs api lock clean
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,6 +58,10 @@ bench: setup ## Print the benchmarks' tables, each beside its limit (takes minut
 	$(BIN)/python benchmarks/parse.py
 	$(BIN)/python benchmarks/read_csv.py
 	$(BIN)/python benchmarks/translation.py
+
+peers: setup ## Put dlt and hand-written Airflow hooks to the same faults, and write benchmarks/peers.md (about 20 minutes)
+	@benchmarks/peers/install
+	@cd benchmarks && ../$(BIN)/python -m peers
 
 test-cluster: setup ## Only the tests with two Celery workers, Redis and PostgreSQL (budget 180 s)
 	@$(BIN)/python -m scripts.suites cluster

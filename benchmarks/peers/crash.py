@@ -9,7 +9,6 @@ from peers.cells import Cell, Trial
 from peers.process import Ended, run
 from peers.tools import Tool
 from peers.world import World
-
 from postgres_server import Server
 
 __all__ = ["at_commit_points", "at_random", "integration_of"]
@@ -36,9 +35,7 @@ deliver: {{connector: postgres, connection: dst, table: landed.orders, {how}}}
 
 def _world(tool: Tool, server: Server, folder: Path, mode: str) -> World:
     world = World(server, folder)
-    world.prepare_table(keyed=mode == "keyed")
-    if tool.own_table and tool.name == "dlt":
-        world.forget_table()
+    world.prepare(tool.makes, keyed=mode == "keyed")
     integration_of(world, mode)
     return world
 

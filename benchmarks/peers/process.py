@@ -13,7 +13,7 @@ from pathlib import Path
 __all__ = ["Ended", "run"]
 
 _LONGEST = 240.0
-_TAIL = 2_000
+_TAIL = 20_000
 
 
 @dataclass(frozen=True)

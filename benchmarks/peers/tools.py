@@ -31,8 +31,10 @@ class Tool:
     points: Mapping[str, str] = field(default_factory=dict)
     """Commit points by name, and what arms each."""
     arms: str = "PEER_KILL"
-    own_table: bool = True
-    """Whether it makes the destination's table itself."""
+    makes: str = "table"
+    """What it makes of the destination by itself: ``nothing``, ``table``, or ``schema`` and table."""
+    keeps: bool = True
+    """Whether it keeps anything on the worker's disk between runs."""
     version: Callable[[], str] = field(default=lambda: "")
 
     def env(self, world: World, mode: str, **more: str) -> dict[str, str]:
@@ -118,6 +120,7 @@ DLT = Tool(
         "before the row of _dlt_loads": "before_dlt_loads_row",
         "after the row of _dlt_loads": "after_dlt_loads_row",
     },
+    makes="schema",
     version=_dlt_version,
 )
 AIRFLOW = Tool(
@@ -129,7 +132,8 @@ AIRFLOW = Tool(
         "after the third commit": "after_commit:3",
         "after the last commit": "after_commit:last",
     },
-    own_table=False,
+    makes="nothing",
+    keeps=False,
     version=_airflow_version,
 )
 TOOLS = (DRAGOMAN, DLT, AIRFLOW)

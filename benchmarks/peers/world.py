@@ -60,17 +60,15 @@ class World:
         shutil.rmtree(self.work, ignore_errors=True)
         self.work.mkdir()
 
-    def prepare_table(self, *, keyed: bool) -> None:
-        """The destination's table, for tools that make none themselves."""
-        key = " PRIMARY KEY" if keyed else ""
-        with psycopg.connect(self.destination) as db:
-            db.execute("CREATE SCHEMA IF NOT EXISTS landed")
-            db.execute(f"CREATE TABLE IF NOT EXISTS landed.orders (id bigint{key}, updated_at timestamptz, amount int)")
-
-    def forget_table(self) -> None:
-        """The destination is empty: the tool makes schema and table itself."""
-        with psycopg.connect(self.destination) as db:
-            db.execute("DROP SCHEMA IF EXISTS landed CASCADE")
+    def prepare(self, makes: str, *, keyed: bool) -> None:
+        """What the tool does not make itself: ``makes`` is ``nothing``, ``table`` or ``schema`` (and the table)."""
+        if makes == "schema":
+            return
+        self.change_destination("CREATE SCHEMA landed")
+        if makes == "nothing":
+            key = " PRIMARY KEY" if keyed else ""
+            self.change_destination(f"CREATE TABLE landed.orders (id bigint{key}, updated_at timestamptz, amount int)")
+            self.change_destination("CREATE TABLE landed.items (id text PRIMARY KEY, amount int)")
 
     def add_rows(self, number: int) -> None:
         """New rows at the end, ``PER_MOMENT`` of them at each moment."""
@@ -85,6 +83,11 @@ class World:
     def change(self, statement: str) -> None:
         """Anything else that happens to the source."""
         with psycopg.connect(self.source) as db:
+            db.execute(statement)
+
+    def change_destination(self, statement: str) -> None:
+        """The same at the destination."""
+        with psycopg.connect(self.destination) as db:
             db.execute(statement)
 
     def landed(self) -> list[tuple[object, ...]]:
