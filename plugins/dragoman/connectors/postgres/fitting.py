@@ -235,8 +235,9 @@ def _whole(scale: int) -> _Check:
 
 def _fits_integer(bits: int) -> _Check:
     def check(values: pa.ChunkedArray) -> pa.ChunkedArray:
-        wide = pc.round(values, 0, "towards_zero")
-        limits = [pa.scalar(str(edge)).cast(pa.decimal128(38, 0)) for edge in (-(2**bits), 2**bits - 1)]
+        kind = values.type
+        wide = pc.round(values, 0, "towards_zero").cast(pa.decimal256(kind.precision, kind.scale))
+        limits = [pa.scalar(str(edge)).cast(pa.decimal256(38, 0)) for edge in (-(2**bits), 2**bits - 1)]
         return pc.and_(pc.greater_equal(wide, limits[0]), pc.less_equal(wide, limits[1]))
 
     return check
