@@ -46,9 +46,14 @@ class RejectLog:
 
     def flush(self) -> list[RejectRow]:
         """Write what waits; returns the index of all."""
-        if not self._waiting:
-            return self.rows
-        sealed = self.stage.write_rejects(self.node, f"{self.name}-{self._portions:05d}", self._waiting)
+        for at in range(0, len(self._waiting), _PORTION):
+            self._write(self._waiting[at : at + _PORTION])
+        self._waiting = []
+        return self.rows
+
+    def _write(self, portion: list[Reject]) -> None:
+        """One file: small enough to be read for a few of its rejects."""
+        sealed = self.stage.write_rejects(self.node, f"{self.name}-{self._portions:05d}", portion)
         self.rows.extend(
             RejectRow(
                 code=reject.code,
@@ -62,11 +67,9 @@ class RejectLog:
                 row=row,
                 state="in_doubt" if reject.in_doubt else "open",
             )
-            for row, reject in enumerate(self._waiting)
+            for row, reject in enumerate(portion)
         )
         self._portions += 1
-        self._waiting = []
-        return self.rows
 
     @property
     def count(self) -> int:
