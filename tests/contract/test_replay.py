@@ -413,3 +413,24 @@ def test_the_list_goes_page_by_page(shop: Shop) -> None:
     assert [json.loads(line) for line in (shop.folder / "all.jsonl").read_text().splitlines()] == every
     text = shop.run("rejects", "orders").stdout
     assert text.count("which is no integer") == 1_200
+
+
+def test_what_never_came_into_a_set_is_refused_and_stays_open(shop: Shop) -> None:
+    shop.send("orders.csv", "id,price", "1,60", "2,70,too many", "3,x")
+    (shop.folder / "integrations" / "orders").mkdir()
+    (shop.folder / "integrations" / "orders" / "sum.sql").write_text("SELECT sum(price)::BIGINT AS s FROM source")
+    shop.write(
+        CSV.replace("}", ", types: {price: integer}}"),
+        "translate: {sql: sum.sql, whole_set: true}",
+        "deliver: {connector: sqlite, connection: lite, table: totals}",
+    )
+    report = shop.report("orders")
+    assert (report["rejected"], report["balanced"]) == (2, True)
+    unread, unfit = sorted(shop.rejects(), key=lambda one: one["stage"])
+    (shop.folder / "two.json").write_text('{"id": "2", "price": "70"}')
+    shop.do("correct", "orders", str(unread["id"]), "--payload", "two.json")
+    refused = shop.replay(expect=1)["refused"]
+    assert {one["id"]: one["code"] for one in refused} == dict.fromkeys((unread["id"], unfit["id"]), "replay.set_input")
+    assert [one["state"] for one in shop.rejects("--all")] == ["open", "open"]
+    assert json.loads(unfit["original"]) == {"id": "3", "price": "x"}
+    assert shop.rows("select s from totals") == [(60,)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -12,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from dragoman.testing.http_server import serve
+from orders_api import LOST, OK, OrdersApi
 from workshop import Workshop
 
 PAGE = Path(__file__).parents[2] / "docs" / "operate.md"
@@ -42,7 +45,7 @@ class Site(Workshop):
         """The output of a block; every line has to end with the same exit code."""
         said = []
         for line in block:
-            command = re.sub("RUN|PID", lambda found: self.values[found[0]], line)
+            command = re.sub("REJECT|RUN|PID", lambda found: self.values[found[0]], line)
             program, *words = shlex.split(command)
             if program == "dragoman":
                 done = self.run(*words, **self.more)
@@ -101,9 +104,10 @@ def test_the_page_has_the_sections_that_are_tried_here() -> None:
         "A connection that is down",
         "A full disk",
         "Read again, or from elsewhere",
+        "Rejects: look, correct, replay",
         "In doubt",
     ]
-    assert [len(blocks(title)) for title in titles] == [3, 4, 2, 2, 2, 2, 0]
+    assert [len(blocks(title)) for title in titles] == [3, 4, 2, 2, 2, 2, 4, 3]
 
 
 def test_a_red_run(site: Site) -> None:
@@ -213,3 +217,42 @@ def test_read_again_or_from_elsewhere(site: Site) -> None:
     site.shell([reset])
     assert site.report("orders")["read"] == 4
     assert site.delivered() == [1, 2, 3, 4]
+
+
+def test_rejects_looked_at_corrected_and_replayed(site: Site) -> None:
+    look, again, correct, dismiss = blocks("Rejects: look, correct, replay")
+    site.write(CSV, CHECKED, TO_LITE)
+    site.send("1,one", "two,two", "three,three", "four,four")
+    site.report("orders")
+    assert "which is no integer" in site.shell(look)
+    assert len((site.folder / "rejects.jsonl").read_text().splitlines()) == 3
+    mapping = CHECKED.replace("{from: id, type: integer}", "{from: \"replace(id, 'three', '3')\", type: integer}")
+    site.write(CSV, mapping, TO_LITE)
+    site.shell(again, expect=1)
+    assert site.delivered() == [1, 3]
+    two, four = (one["id"] for one in json.loads(site.run("rejects", "orders", "--json").stdout))
+    site.values["REJECT"] = str(two)
+    site.shell(correct)
+    assert site.delivered() == [1, 2, 3]
+    site.values["REJECT"] = str(four)
+    site.shell(dismiss)
+    assert site.run("rejects", "orders").stdout == "no open rejects of orders\n"
+
+
+@pytest.mark.parametrize("arrived", [True, False])
+def test_in_doubt(site: Site, *, arrived: bool) -> None:
+    look, delivered, not_delivered = blocks("In doubt")
+    api = OrdersApi(fault=lambda nth: LOST if nth == 2 else OK)
+    with serve(api) as server:
+        site.connections["api"] = f"{server.url}?allow_private=true"
+        numbers = "translate: {fields: {number: {from: id, type: integer}}}"
+        site.write(CSV, numbers, "deliver: {connector: http, connection: api, path: /orders}")
+        site.send("1,one", "2,two", "3,three")
+        site.red()
+        assert "in_doubt" in site.shell(look)
+        site.values["REJECT"] = str(json.loads(site.run("rejects", "orders", "--json").stdout)[0]["id"])
+        if not arrived:
+            api.orders = [one for one in api.orders if one["number"] != 2]
+        site.shell(delivered if arrived else not_delivered)
+        assert api.numbers == [1, 2, 3]
+        assert site.run("rejects", "orders").stdout == "no open rejects of orders\n"

@@ -21,7 +21,7 @@ from dragoman.steps.staged_columns import packed_columns
 
 __all__ = ["STAGES", "RejectLog", "explain_positions", "original_of", "refused_rejects"]
 
-STAGES = ("read", "translate", "deliver")
+STAGES = ("read", "translate", "deliver", "erase")
 _PORTION = 2_000
 
 

@@ -107,6 +107,7 @@ class ReplayInput:
         shape = (mended or payload).shape
         start = columns_of(shape).start if shape else row.node
         self._check_nodes(row, (start, *(part.node for part in parts)))
+        self._check_sets(row, start, parts)
         self._check_lines(row, copy, before, parts)
         self._check_deliveries(row, parts)
         original = mended.original or "{}" if mended else self._original(number, row, payload)
@@ -143,6 +144,20 @@ class ReplayInput:
                 f"it was rejected on its way through {gone[0]!r}, which {self._flow.integration} no longer has",
                 f"give the node its name back, or: dragoman dismiss {row.integration} --reject NUMBER --reason TEXT",
             )
+
+    def _check_sets(self, row: RejectRow, start: str, parts: Sequence[Part]) -> None:
+        """Of all records together a set says something else than of some: it is not computed again for a few."""
+        reaches = self._upstream.reaches
+        for spec in self._flow.translations:
+            on_its_way = any(reaches(part.node, spec.node) or reaches(spec.node, part.node) for part in parts)
+            if spec.is_set and spec.node != start and reaches(start, spec.node) and on_its_way:
+                raise _NoError(
+                    "replay.set_input",
+                    f"it goes into {spec.node!r} ({spec.sql or spec.python}), which is made of all records at once: "
+                    "what it makes of a few alone may be wrong",
+                    f"have the source send it anew (dragoman cursor set {row.integration} VALUE), then: "
+                    f"dragoman dismiss {row.integration} --reject NUMBER --reason TEXT",
+                )
 
     def _check_lines(self, row: RejectRow, copy: Flow, before: Upstream, parts: Iterable[Part]) -> None:
         for part in parts:
