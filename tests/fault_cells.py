@@ -109,7 +109,13 @@ class Matrix:
         return self._kept(Result(cell, verdict))
 
     def _judged(self, story: Story, shop: Workshop, exit_code: int) -> Verdict:
-        return judge(story.expected, story.found(shop), claims_of(shop), exit_code=exit_code, counted=story.counted)
+        claims = claims_of(shop)
+        verdict = judge(story.expected, story.found(shop), claims, exit_code=exit_code, counted=story.counted)
+        doubts = sum(reject.state == "in_doubt" for reject in claims.rejects)
+        if doubts > story.doubts:
+            more = Fault("needless_doubt", f"{doubts} in doubt, {story.doubts} may be")
+            return Verdict((*verdict.faults, more))
+        return verdict
 
     def _kept(self, result: Result) -> Result:
         self.results.append(result)
@@ -191,15 +197,15 @@ def claims_of(shop: Workshop, integration: str = "orders") -> Claims:
     return read_claims(home / "ledger.db", integration, stage=home / "stage")
 
 
-def cells_on(result: Result, *, full: bool) -> Iterator[Cell]:
-    """The cells on a dry pass's way: each failpoint at its first passing, and at its last one where there are more.
+def cells_on(result: Result, *, full: bool, later: bool = True) -> Iterator[Cell]:
+    """The cells on a dry pass's way: each failpoint at its first passing, and ``later`` at its last one too.
 
     Killed each time. In the full matrix also at the second and a middle passing, and told to raise at the first one.
     """
     story = result.cell.story
     for name, number in result.passed.items():
         yield Cell(story, name, 1, "kill")
-        if number > 1:
+        if number > 1 and (full or later):
             yield Cell(story, name, number, "kill")
         if full:
             yield Cell(story, name, 1, "raise")

@@ -22,9 +22,10 @@ INTEGRATION = f"""
 integration: orders
 source: {{connector: sqlite, connection: shop, table: orders, cursor: {{column: at, id: id, overlap: {OVERLAP}s}}}}
 translate:
-  fields: {{id: {{from: id, type: integer}}, amount: {{from: amount, type: integer}}, at: at}}
+  fields: {{id: {{from: id, type: integer}}, amount: {{from: AMOUNT, type: integer}}, at: at}}
 policy: {{max_rejects: {{count: 10000}}}}
 """
+CORRECTED = "\"replace(amount, 'many', '-1')\""
 TARGETS = {
     "sqlite": "deliver: {connector: sqlite, connection: lite, table: orders, mode: upsert, key: [id]}",
     "api": (
@@ -52,6 +53,7 @@ class FaultMachine(RuleBasedStateMachine):
         self.second = 1000
         self.version = 0
         self.target = ""
+        self.corrected = False
 
     @initialize(place=st.sampled_from(sorted(TARGETS)))
     def begin(self, place: str) -> None:
@@ -62,7 +64,7 @@ class FaultMachine(RuleBasedStateMachine):
             db.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY, amount TEXT, at TEXT)")
         self.shop.api = self.worker.api({"external_id": "id"})
         self.shop.connections["api"] = f"{self.shop.api.url}?allow_private=true"
-        self.shop.integration("orders", INTEGRATION + TARGETS[place] + "\n")
+        self._map("amount")
 
     @rule(ids=st.sets(IDS, min_size=1, max_size=6), late=st.integers(0, OVERLAP - 1), step=st.integers(0, 90))
     def write(self, ids: set[int], late: int, step: int) -> None:
@@ -111,6 +113,13 @@ class FaultMachine(RuleBasedStateMachine):
         start = self.second - begin
         self._run("run", "orders", "--from", moment(start), "--to", moment(start + length), "--json")
 
+    @rule(point=st.sampled_from(["", *sorted(FAILPOINTS)]))
+    def correct_the_mapping_and_replay(self, point: str) -> None:
+        """From now on bad rows are good ones; those that were rejected are sent again, unless it is killed."""
+        self.corrected = True
+        self._map(CORRECTED)
+        self._run("replay", "orders", "--all", "--json", failpoint=f"{point}:1:kill" if point else "")
+
     def teardown(self) -> None:
         """Drain, and judge."""
         try:
@@ -121,12 +130,16 @@ class FaultMachine(RuleBasedStateMachine):
 
     def _drain(self) -> None:
         codes = [self._run("run", "orders", "--json").returncode for _try in range(4)]
+        if self.corrected:
+            self._run("replay", "orders", "--all", "--json")
+            codes.append(self._run("run", "orders", "--json").returncode)
         rows = [
-            {"id": number, "amount": int(amount)}
+            {"id": number, "amount": int(amount.replace("many", "-1"))}
             for number, (amount, _at) in self.source.items()
-            if number not in self.bad
+            if self.corrected or number not in self.bad
         ]
-        expected = Expected.of(rows, ["id"], rejected=self.bad & set(self.source), maybe=self.gone)
+        rejected = set() if self.corrected else self.bad & set(self.source)
+        expected = Expected.of(rows, ["id"], rejected=rejected, maybe=self.gone)
         found = (
             self.shop.api.rows("orders")
             if self.target == "api"
@@ -134,6 +147,9 @@ class FaultMachine(RuleBasedStateMachine):
         )
         verdict = judge(expected, found, claims_of(self.shop), exit_code=codes[-1], counted=False)
         assert not verdict.faults, str(verdict)
+
+    def _map(self, amount: str) -> None:
+        self.shop.integration("orders", INTEGRATION.replace("AMOUNT", amount) + TARGETS[self.target] + "\n")
 
     def _put(self, number: int, amount: str, second: int) -> None:
         """A source's moments only grow for one row: a change never gets an older moment than the row had."""

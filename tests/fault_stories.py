@@ -51,6 +51,8 @@ class Story:
     postgres: bool = field(default=False)
     api: Mapping[str, Any] | None = None
     """What the API can that is the destination, see ``fault_server``."""
+    doubts: int = 0
+    """How many outputs may be in doubt at most: those of the requests that a fault and a kill have struck."""
 
 
 def text_of(number: int, version: int = 1) -> str:

@@ -63,6 +63,7 @@ def rest_story(mode: str, batch: int, *, fault: str = "", failpoint: str = "") -
         _expected(fault, unknown=unknown),
         whole=False,
         api=abilities,
+        doubts=2 * batch if unknown else 0,
     )
 
 

@@ -36,7 +36,14 @@ ELSEWHERE = {
 
 
 TRIED = [name for name in STORIES if FULL or not name.startswith("REST") or name.endswith("by 7")]
-KILLS = ("", *sorted(OPEN_REQUEST), "deliver.batch.settled", "deliver.prepared", "deliver.recorded")
+LATER = ("sqlite append", "postgres append", "file append", "REST, key, by 7", "REST, nothing, by 7")
+"""In CI the stories that are stopped at the last passing of each failpoint, too."""
+KILLS = (
+    "",
+    *sorted(OPEN_REQUEST),
+    "deliver.prepared",
+    *(["deliver.batch.settled", "deliver.recorded"] if FULL else []),
+)
 
 PAIRS = all_pairs(list(TARGET_FAULTS), list(MODES), BATCHES, KILLS)
 
@@ -47,7 +54,9 @@ def test_stopped_at_any_failpoint_it_ends_as_if_it_had_not_been(
 ) -> None:
     passed = dry(name)
     assert not passed.verdict.faults, str(passed)
-    results = matrix.all_of((stopped(name, cell.failpoint), cell) for cell in cells_on(passed, full=FULL))
+    results = matrix.all_of(
+        (stopped(name, cell.failpoint), cell) for cell in cells_on(passed, full=FULL, later=name in LATER)
+    )
     assert len(results) >= 10
     short = [str(result) for result in results if result.verdict.faults]
     assert not short, "\n".join(short)
