@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 from peers.process import Ended
 from peers.world import Found
 
-__all__ = ["Cell", "Trial"]
+__all__ = ["Cell", "Trial", "reason_of"]
+
+_ERROR = re.compile(r"violates |\bduplicate key|^[\w.]*(Error|Exception|Failed|Retry)\b|^<class ", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,8 @@ class Trial:
     green: bool = True
     """Whether the tool's last word was success."""
     note: str = ""
+    named: int = 0
+    """Records that the tool itself lists as rejected or in doubt."""
     struck: bool = True
     """Whether the fault came before the process had ended by itself."""
 
@@ -29,8 +34,9 @@ class Trial:
     def of(cls, fault: str, found: Found, last: Ended, *, struck: bool = True) -> Trial:
         """From a comparison and the last run."""
         stuck = not last.green
-        note = _reason(last) if stuck else ""
-        return cls(fault, found.lost, found.doubled, found.wrong, stuck, last.green, note, struck)
+        note = reason_of(last) if stuck else ""
+        numbers = {"lost": found.lost, "doubled": found.doubled, "wrong": found.wrong}
+        return cls(fault, **numbers, stuck=stuck, green=last.green, note=note, struck=struck)
 
     @property
     def bad(self) -> bool:
@@ -61,18 +67,25 @@ class Cell:
         if not struck:
             return f"– ({self.only})" if self.only else "–"
         if self.survived:
-            return f"**Y** {len(struck)}/{len(struck)}"
+            named = sum(trial.named for trial in struck)
+            return f"**Y** {len(struck)}/{len(struck)}" + (f", {named:,} named" if named else "")
         bad = [trial for trial in self.trials if trial.bad]
         said = [f"{len(bad)} of {len(struck)}"]
         for name in ("lost", "doubled", "wrong"):
             rows = sum(getattr(trial, name) for trial in bad)
             said += [f"{rows:,} {name}"] if rows else []
+        named = sum(trial.named for trial in bad)
+        said += [f"{named:,} named"] if named else []
         said += [f"stuck {stuck}"] if (stuck := sum(trial.stuck for trial in bad)) else []
         said += [f"false green {false}"] if (false := sum(trial.false_green for trial in bad)) else []
         return "**N** " + ", ".join(said)
 
 
-def _reason(last: Ended) -> str:
-    """The last line of an error that says something."""
-    lines = [line.strip() for line in last.said.splitlines() if line.strip() and not line.startswith((" ", "^", "}"))]
-    return lines[-1][:200] if lines else f"exit {last.code}"
+def reason_of(last: Ended) -> str:
+    """The line of a red run's log that says why."""
+    if '"in_doubt"' in last.said.partition('"state"')[2][:20]:
+        return "red: in doubt, a person decides"
+    lines = [line.strip() for line in last.said.splitlines() if line.strip()]
+    telling = [line for line in lines if _ERROR.search(line)]
+    best = next((line for line in telling if "violates" in line or "duplicate key" in line), "")
+    return (best or (telling or lines or [f"exit {last.code}"])[-1])[:200]

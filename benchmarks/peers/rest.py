@@ -9,14 +9,14 @@ from __future__ import annotations
 import json
 import subprocess
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import psycopg
 
 from dragoman.testing.fault_server import FaultApi, fault_server
-from peers.cells import Cell, Trial
+from peers.cells import Cell, Trial, reason_of
 from peers.process import Ended, run
 from peers.tools import Tool
 from peers.world import World
@@ -57,6 +57,11 @@ SENDING: dict[str, dict[str, tuple[list[Rule], list[int]]]] = {
     },
 }
 """Class of faults → fault → its rules, and the ids that the API never takes."""
+
+KILLS = {f"killed at {number} applied": number for number in (50, 250, 450)}
+SENDING["SIGKILL between the API's work and its answer"] = {
+    fault: ([{"fault": "slow", "times": 0, "wait": 0.4}], []) for fault in KILLS
+}
 
 READING: dict[str, tuple[str, ...]] = {
     "no fault": ("no fault",),
@@ -102,7 +107,8 @@ def sending_cells(tool: Tool, server: Server, folder: Path, *, search: bool) -> 
                 with fault_server(search="id" if search else "") as api:
                     api.rules(*rules)
                     text = _SEND.format(timeout=TIMEOUT, back=_BACK if search else "")
-                    last, env = _tried(tool, world, api, "send", text)
+                    struck = _applied(api, KILLS[fault]) if fault in KILLS else None
+                    last, env = _tried(tool, world, api, "send", text, struck)
                     cell.trials.append(_sent(tool, world, fault, last, env, api, bad))
             finally:
                 world.close()
@@ -131,8 +137,10 @@ def reading_cells(tool: Tool, server: Server, folder: Path) -> dict[str, Cell]:
     return cells
 
 
-def _tried(tool: Tool, world: World, api: FaultApi, what: str, text: str) -> tuple[Ended, dict[str, str]]:
-    """The task, and up to two retries."""
+def _tried(
+    tool: Tool, world: World, api: FaultApi, what: str, text: str, kill_when: Callable[[], bool] | None = None
+) -> tuple[Ended, dict[str, str]]:
+    """The task, and up to two retries; ``kill_when``: the first try is killed then."""
     folder = world.folder / "integrations"
     folder.mkdir(exist_ok=True)
     (folder / "orders.yaml").write_text(text)
@@ -144,11 +152,18 @@ def _tried(tool: Tool, world: World, api: FaultApi, what: str, text: str) -> tup
         "AIRFLOW_CONN_API": f"{api.url}?allow_private=true",
     }
     env = tool.env(world, "append", **more)
+    if kill_when is not None:
+        run(tool.command(what), env, world.work, kill_when=kill_when)
     for _ in range(TRIES):
         ended = run(tool.command(what), env, world.work)
         if ended.green or '"in_doubt"' in ended.said.partition('"state"')[2][:20]:
             break  # a run in doubt is closed and red: Airflow does not try it again
     return ended, env
+
+
+def _applied(api: FaultApi, number: int) -> Callable[[], bool]:
+    """Whether the API has applied so many; it answers a while after that."""
+    return lambda: len(api.applied()) >= number
 
 
 def _sent(
@@ -161,12 +176,8 @@ def _sent(
     good = [at for at in missing if at not in bad]
     lost = missing if last.green else good
     doubled = sum(number - 1 for number in copies.values())
-    return Trial(fault, len(lost), doubled, stuck=not last.green, green=last.green, note=_note(last, named))
-
-
-def _note(last: Ended, named: set[int]) -> str:
-    said = f"{len(named)} named" if named else ""
-    return said if last.green else f"{said + ', ' if said else ''}{last.said.strip().splitlines()[-1][:160]}"
+    note = "" if last.green else reason_of(last)
+    return Trial(fault, len(lost), doubled, stuck=not last.green, green=last.green, note=note, named=len(named))
 
 
 def _named(tool: Tool, world: World, env: Mapping[str, str]) -> set[int]:
@@ -186,5 +197,5 @@ def _read(world: World, fault: str, last: Ended, wanted: list[str]) -> Trial:
     lost = sum(1 for key in wanted if key not in found)
     doubled = sum(number - 1 for number in found.values())
     return Trial(
-        fault, lost, doubled, stuck=not last.green, green=last.green, note="" if last.green else last.said[-200:]
+        fault, lost, doubled, stuck=not last.green, green=last.green, note="" if last.green else reason_of(last)
     )

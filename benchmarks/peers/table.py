@@ -22,7 +22,7 @@ Written by `make peers`; not to be edited. Every figure was measured in the run 
 **Y**: nothing lost, nothing doubled, nothing changed, no success that was none, nobody needed. **N**: how many of
 the trials failed, and what was wrong when the last run had ended. *False green* counts the trials whose last run
 said success although records were lost or doubled; *stuck* those where no run ends green, so that a person has to
-act.
+act; *named* the records that the tool itself lists as rejected or in doubt.
 
 {versions}
 """
@@ -74,13 +74,14 @@ def _details(rows: Rows, tools: Sequence[Tool]) -> str:
     ]
     for name, cells in rows.items():
         for tool in tools:
-            told = [trial for trial in cells.get(tool.name, Cell()).trials if trial.bad or trial.note]
+            told = [trial for trial in cells.get(tool.name, Cell()).trials if trial.bad or trial.named]
             lines += [f"| {name} | {tool.name} | {trial.fault} | {_said(trial)} |" for trial in told]
     return "\n".join(lines) + "\n"
 
 
 def _said(trial: Trial) -> str:
     parts = [f"{getattr(trial, name):,} {name}" for name in ("lost", "doubled", "wrong") if getattr(trial, name)]
+    parts += [f"{trial.named} named"] if trial.named else []
     parts += ["stuck" if trial.stuck else "green"]
     note = " ".join(trial.note.split()).replace("|", "\\|")
     return ", ".join(parts) + (f": {note[:160]}" if note else "")
