@@ -13,6 +13,8 @@ __all__ = ["CODEC", "KEY", "open_table", "pack_table"]
 CODEC = b"dragoman:codec"
 KEY = b"dragoman:key"
 _PLAIN = b"plain"
+_ALONE = pa.ipc.IpcReadOptions(use_threads=False)
+"""A thread of Arrow's that lets go of Python's bytes while the interpreter ends would abort the process."""
 _OPTIONS = pa.ipc.IpcWriteOptions(compression="zstd")
 
 
@@ -31,7 +33,7 @@ def pack_table(table: pa.Table, extra: Mapping[str, str]) -> pa.Buffer:
 def open_table(content: bytes, path: str) -> pa.Table:
     """The table in a file's bytes; ``path`` is for the message only."""
     try:
-        table: pa.Table = pa.ipc.open_stream(pa.py_buffer(content)).read_all()
+        table: pa.Table = pa.ipc.open_stream(pa.py_buffer(content), options=_ALONE).read_all()
     except pa.ArrowInvalid as error:
         raise FatalError(
             "stage.changed",

@@ -8,9 +8,11 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol, cast
+from typing import Any, Protocol
+
+import pyarrow as pa
 
 from dragoman.core.errors import ConfigError, FatalError, RetriableError
 
@@ -26,11 +28,19 @@ class StageFiles(Protocol):
         """Make ``content`` durable as ``path``; ``before_name`` is called when it is written but has no name yet."""
         ...
 
+    def write_early(self, path: str, content: memoryview) -> None:
+        """Write ``content`` as ``path``, durable only after ``settle``: until then nobody may rely on it."""
+        ...
+
+    def settle(self, paths: Sequence[str]) -> None:
+        """Make durable what was written early into one folder; waits for the disk once for all of them."""
+        ...
+
     def read(self, path: str) -> bytes:
         """The whole content; ``FatalError`` ``stage.missing`` where there is none."""
         ...
 
-    def open(self, path: str) -> BinaryIO:
+    def open(self, path: str) -> pa.NativeFile:
         """The content, to read parts of it; ``FatalError`` ``stage.missing`` where there is none."""
         ...
 
@@ -69,13 +79,32 @@ class LocalFiles:
         aside = target.with_name(f".{target.name}.{os.getpid()}.part")
         try:
             self._folder(target.parent)
-            _write_durably(aside, content)
+            _write(aside, content)
             before_name()
             aside.replace(target)
-            _sync_folder(target.parent)
+            _sync(target.parent)
         except OSError as error:
             aside.unlink(missing_ok=True)
             raise _refused(target, error) from error
+
+    def write_early(self, path: str, content: memoryview) -> None:
+        """See ``StageFiles.write_early``; the disk begins at once."""
+        target = self._root / path
+        try:
+            self._folder(target.parent)
+            _write(target, content, durably=False)
+        except OSError as error:
+            target.unlink(missing_ok=True)
+            raise _refused(target, error) from error
+
+    def settle(self, paths: Sequence[str]) -> None:
+        """See ``StageFiles.settle``."""
+        targets = [self._root / path for path in paths]
+        for target in [*targets, *{target.parent for target in targets}]:
+            try:
+                _sync(target)
+            except OSError as error:
+                raise _refused(target, error) from error
 
     def read(self, path: str) -> bytes:
         """See ``StageFiles.read``."""
@@ -87,11 +116,11 @@ class LocalFiles:
         except OSError as error:
             raise _refused(target, error) from error
 
-    def open(self, path: str) -> BinaryIO:
+    def open(self, path: str) -> pa.NativeFile:
         """See ``StageFiles.open``."""
         target = self._root / path
         try:
-            return cast("BinaryIO", target.open("rb", buffering=0))
+            return pa.OSFile(str(target), "rb")
         except FileNotFoundError as error:
             raise _missing(str(target)) from error
         except OSError as error:
@@ -133,7 +162,7 @@ class LocalFiles:
                 step.parent.mkdir(parents=True, exist_ok=True)
             if not step.is_dir():
                 step.mkdir(mode=0o700, exist_ok=True)
-                _sync_folder(step.parent)
+                _sync(step.parent)
 
 
 class RemoteFiles:
@@ -170,6 +199,13 @@ class RemoteFiles:
         except OSError as error:
             raise _refused(f"{self._url}/{path}", error) from error
 
+    def write_early(self, path: str, content: memoryview) -> None:
+        """See ``StageFiles.write_early``; an object is durable at once."""
+        self.write(path, content, lambda: None)
+
+    def settle(self, paths: Sequence[str]) -> None:
+        """Nothing is left to do."""
+
     def read(self, path: str) -> bytes:
         """See ``StageFiles.read``."""
         try:
@@ -180,15 +216,11 @@ class RemoteFiles:
             raise _refused(f"{self._url}/{path}", error) from error
         return bytes(content)
 
-    def open(self, path: str) -> BinaryIO:
-        """See ``StageFiles.open``; parts are fetched as they are read."""
-        try:
-            opened: BinaryIO = self._fs.open(f"{self._root}/{path}", "rb", block_size=1 << 20)
-        except FileNotFoundError as error:
-            raise _missing(f"{self._url}/{path}") from error
-        except OSError as error:
-            raise _refused(f"{self._url}/{path}", error) from error
-        return opened
+    def open(self, path: str) -> pa.NativeFile:
+        """See ``StageFiles.open``; the whole object is fetched."""
+        sink = pa.BufferOutputStream()
+        sink.write(self.read(path))
+        return pa.BufferReader(sink.getvalue())
 
     def names(self, folder: str) -> list[str]:
         """See ``StageFiles.names``."""
@@ -219,13 +251,14 @@ class RemoteFiles:
             raise _refused(f"{self._url}/{path}", error) from error
 
 
-def _write_durably(aside: Path, content: memoryview) -> None:
+def _write(aside: Path, content: memoryview, *, durably: bool = True) -> None:
     handle = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
         done = 0
         while done < len(content):
             done += os.write(handle, content[done:])
-        os.fsync(handle)
+        if durably:
+            os.fsync(handle)
         # The next batch takes the pages that this one gives back; touching new ones each time costs more than the disk.
         if hasattr(os, "posix_fadvise"):
             os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
@@ -233,8 +266,9 @@ def _write_durably(aside: Path, content: memoryview) -> None:
         os.close(handle)
 
 
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+def _sync(target: Path) -> None:
+    """Wait until a file or a folder is on the disk."""
+    handle = os.open(target, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(handle)
     finally:

@@ -42,13 +42,19 @@ class ReceiptFolder:
         self._folder = folder
 
     def write_sidecar(self, run_id: str, batch: int, table: pa.Table, header: Mapping[str, Any]) -> WrittenReceipts:
-        """Write the receipts of one batch; durable when this returns."""
+        """Write the receipts of one batch; durable after ``settle``."""
         return self._write(f"{run_id}.{batch:05d}", table, header)
 
+    def settle(self, paths: Sequence[str]) -> None:
+        """Make these files durable."""
+        self._files.settle(paths)
+
     def write_merged(self, level: int, first: int, last: int, table: pa.Table) -> WrittenReceipts:
-        """Write the receipts of several sidecars, from one number of the chain to another."""
+        """Write the receipts of several sidecars, by their numbers in the chain; durable when this returns."""
         header = {"level": level, "first": first, "last": last}
-        return self._write(f"{_MERGED}{level}-{first:08d}-{last:08d}", table, header)
+        written = self._write(f"{_MERGED}{level}-{first:08d}-{last:08d}", table, header)
+        self.settle([written.path])
+        return written
 
     def find(self, path: str, keys: Sequence[int]) -> pa.Table:
         """The receipts of a file with these hashed keys; reads only the portions that may hold them.
@@ -106,5 +112,5 @@ class ReceiptFolder:
         content = pack_receipts(table, header)
         sha256 = hashlib.sha256(content).hexdigest()
         path = f"{self._folder}/{stem}.{sha256[:16]}.arrow"
-        self._files.write(path, memoryview(content), lambda: None)
+        self._files.write_early(path, memoryview(content))
         return WrittenReceipts(path, sha256, table.num_rows, content.size)

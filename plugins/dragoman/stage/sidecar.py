@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from typing import Any, BinaryIO
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -60,6 +60,7 @@ NUMBER = "number"
 _NARROW = (pa.uint8(), pa.uint16(), pa.uint32(), pa.int64())
 _PLAIN = b"plain"
 _FIRST_KEYS = b"dragoman:first_keys"
+_ALONE = pa.ipc.IpcReadOptions(use_threads=False)
 _BARE = pa.ipc.IpcWriteOptions()
 _SQUEEZED = pa.ipc.IpcWriteOptions(compression="zstd")
 
@@ -143,11 +144,11 @@ def pack_receipts(table: pa.Table, header: Mapping[str, Any]) -> pa.Buffer:
     return sink.getvalue()
 
 
-def open_receipts(content: bytes | BinaryIO, path: str) -> pa.ipc.RecordBatchFileReader:
+def open_receipts(content: bytes | pa.NativeFile, path: str) -> pa.ipc.RecordBatchFileReader:
     """The reader of a file of receipts, whole in memory or open; ``path`` is for the message only."""
-    source = pa.py_buffer(content) if isinstance(content, bytes) else pa.PythonFile(content, mode="r")
+    source = _native(content) if isinstance(content, bytes) else content
     try:
-        reader = pa.ipc.open_file(source)
+        reader = pa.ipc.open_file(source, options=_ALONE)
     except (pa.ArrowInvalid, OSError) as error:
         raise broken(path, error) from error
     codec = (reader.schema.metadata or {}).get(CODEC, b"")
@@ -158,6 +159,16 @@ def open_receipts(content: bytes | BinaryIO, path: str) -> pa.ipc.RecordBatchFil
             next_step="use the version of dragoman that wrote it, or a later one",
         )
     return reader
+
+
+def _native(content: bytes) -> pa.Buffer:
+    """The same bytes in Arrow's own memory.
+
+    The reader lets go of them in a thread of its own, which must not need the interpreter: it may be ending by then.
+    """
+    sink = pa.BufferOutputStream()
+    sink.write(content)
+    return sink.getvalue()
 
 
 def broken(path: str, error: Exception) -> FatalError:

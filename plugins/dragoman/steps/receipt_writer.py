@@ -107,6 +107,7 @@ class ReceiptWriter:
             self._thread.join()
             self._thread = None
         self._raise()
+        self._folder.settle([one.path for one in self._written])
         return sorted(self._written, key=lambda one: one.batch)
 
     def close(self) -> None:
