@@ -171,6 +171,26 @@ def _second_run(target: str, mode: str) -> Story:
     return Story(name, prepare, found, expected, counted=appends, postgres=target == "postgres")
 
 
+def _deletes(target: str) -> Story:
+    """Rows are gone from the source since the first run, others are new or changed."""
+    text, found = TARGETS[target]
+    gone = (3, 50, 51)
+
+    def prepare(shop: Workshop) -> None:
+        write_shop(shop)
+        source = BY_TIME.replace("overlap: 60s}", "overlap: 60s}, deletes: compare")
+        said = text.replace("MODE", "mode: upsert, key: [id]")
+        shop.integration("orders", f"integration: orders\n{source}\n{FIELDS}\n{said}\n")
+        assert shop.report("orders")["delivered"] == 100
+        change_shop(shop, CHANGED | NEW)
+        with sqlite3.connect(shop.folder / "shop.db") as db:
+            db.executemany("DELETE FROM orders WHERE id = ?", [(number,) for number in gone])
+
+    rows = [row for row in AFTER_UPSERT.rows.values() if row["id"] not in gone]
+    expected = Expected.of(rows, ["id"])
+    return Story(f"{target}, deletes", prepare, found, expected, counted=False, postgres=target == "postgres")
+
+
 def _replace(target: str) -> Story:
     """A table is replaced whole; in between it is never seen empty or half."""
     text, found = TARGETS[target]
@@ -210,6 +230,7 @@ STORIES = {
         *(_second_run(target, "upsert") for target in ("sqlite", "duckdb", "postgres")),
         *(_second_run(target, "append") for target in ("sqlite", "postgres")),
         *(_replace(target) for target in ("sqlite", "duckdb", "postgres")),
+        *(_deletes(target) for target in ("sqlite", "postgres")),
         _whole_set(),
     )
 }
