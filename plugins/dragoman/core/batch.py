@@ -3,8 +3,8 @@
 A batch is a ``pyarrow.Table`` plus what it needs to be accounted for. Hidden columns start with an underscore and
 never reach a destination: ``_position`` (where each record stood in the source), ``_rid`` (which record an output
 comes from), ``_line`` (which line of its record an output comes from), ``_record`` (the id that a record got when it
-was first read, ``<run_id>:<rid>``: what is replayed keeps it) and ``_only`` (which parts of a replayed record are
-sent).
+was first read, ``<run_id>:<rid>``: what is replayed keeps it), ``_version`` (what tells this state of a record apart
+within its source, by whichever run it is read) and ``_only`` (which parts of a replayed record are sent).
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ __all__ = [
     "POSITION",
     "RECORD",
     "RID",
+    "VERSION",
     "ReadBatch",
     "ReadEnd",
     "ReadKeys",
@@ -32,20 +33,23 @@ __all__ = [
     "Reject",
     "is_deleted",
     "position_of",
+    "version_of",
     "visible",
 ]
 
 POSITION = "_position"
 RID = "_rid"
 RECORD = "_record"
+VERSION = "_version"
 LINE = "_line"
 ONLY = "_only"
-HIDDEN = (POSITION, RID, RECORD, LINE, ONLY)
+HIDDEN = (POSITION, RID, RECORD, VERSION, LINE, ONLY)
 LINE_BITS = 24
 """A line of a line is ``outer << LINE_BITS | inner``; lines count from 1."""
 ORIGIN = b"dragoman:origin"
 FIRST = b"dragoman:first"
 DELETED = b"dragoman:deleted"
+STAMP = b"dragoman:stamp"
 
 
 @dataclass
@@ -57,7 +61,8 @@ class Reject:
     ``stage`` is ``read``, ``translate`` or ``deliver``, or ``erase`` where the record says that it is gone: to send
     such a one again is to erase it again. ``rid`` is the record's id within the run, -1 if unreadable.
     ``in_doubt``: nobody can tell whether it has arrived. ``line``: the line of the record's list, where not all of the
-    record is rejected; else 0. ``record`` and ``only``: the hidden columns of a record that was replayed. ``shape``:
+    record is rejected; else 0. ``record`` and ``only``: the hidden columns of a record that was replayed; ``version``:
+    see ``version_of``. ``shape``:
     the columns that it was staged with, as ``steps/staged_columns.py`` packs them.
     """
 
@@ -73,6 +78,7 @@ class Reject:
     in_doubt: bool = False
     line: int = 0
     record: str = ""
+    version: str = ""
     only: str = ""
     shape: str = ""
 
@@ -83,6 +89,7 @@ class ReadBatch:
 
     ``table``: staged columns (see ``fieldtype``), and optionally ``_position``: int64 (a line, an index) or string
     (said whole). Without it the records stand at ``first``, ``first + 1``, … of ``origin``.
+    ``stamp``: what tells this content of ``origin`` from an earlier or later one (a file's time of change, an ETag).
     ``deleted``: the source has these records no longer; of each only the columns of the deliveries' keys matter.
     ``rejects``: unreadable records; ``read`` counts them in. ``filtered``: dropped duplicates, counted in by reason.
     """
@@ -92,6 +99,7 @@ class ReadBatch:
     first: int = 1
     rejects: list[Reject] = field(default_factory=list)
     filtered: dict[str, int] = field(default_factory=dict)
+    stamp: str = ""
     deleted: bool = False
 
     @property
@@ -144,6 +152,8 @@ def with_origin(batch: ReadBatch) -> pa.Table:
     """The batch's table with its origin in the schema's metadata, as it is staged."""
     metadata = dict(batch.table.schema.metadata or {})
     metadata |= {ORIGIN: batch.origin.encode(), FIRST: str(batch.first).encode()}
+    if batch.stamp:
+        metadata[STAMP] = batch.stamp.encode()
     if batch.deleted:
         metadata[DELETED] = b"1"
     return batch.table.replace_schema_metadata(metadata)
@@ -165,6 +175,14 @@ def position_of(table: pa.Table, row: int) -> str:
     else:
         value = int(metadata.get(FIRST, b"1")) + row
     return f"{origin}:{value}" if origin else str(value)
+
+
+def version_of(table: pa.Table, row: int) -> str:
+    """What tells a staged record's state apart, whoever reads it: its place in a file as it was; empty if unknown."""
+    if VERSION in table.column_names:
+        return str(table.column(VERSION)[row].as_py() or "")
+    stamp = (table.schema.metadata or {}).get(STAMP, b"").decode()
+    return f"{position_of(table, row)}@{stamp}" if stamp else ""
 
 
 def visible(table: pa.Table) -> pa.Table:

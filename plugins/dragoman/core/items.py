@@ -39,9 +39,10 @@ class Item:
 
     ``row``: its row in the table that was handed over (0-based). ``key``: what tells it apart from all others of this
     delivery: ``column=value,…`` of the delivery's key, else the id of its record. ``token``: the idempotency key, 32
-    hexadecimal digits made of integration, delivery, the id that its record got when it was first read, key and
-    content: the same for every try and every replay as long as the content is the same. ``values``: the output by
-    column, for placeholders. ``body``: the output as one JSON object, numbers exact.
+    hexadecimal digits made of integration, delivery, key, content and the state of its record (by the source's cursor
+    or its place in a file, else the id that it got when it was first read): the same for every try and every replay as
+    long as the content is the same. ``values``: the output by column, for placeholders. ``body``: the output as one
+    JSON object, numbers exact.
     """
 
     row: int

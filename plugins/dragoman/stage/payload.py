@@ -19,6 +19,7 @@ _SCHEMA = pa.schema(
         ("rid", pa.int64()),
         ("line", pa.int64()),
         ("record", pa.large_string()),
+        ("version", pa.large_string()),
         ("only", _ALIKE),
         ("shape", _ALIKE),
     ]

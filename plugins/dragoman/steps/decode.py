@@ -45,7 +45,7 @@ def decode(source: FileSource, request: ReadRequest, form: FormatSpec | None = N
                     cast("BinaryIO", stream), options, origin=file.path, batch_rows=request.batch_rows
                 ):
                     records += batch.read
-                    batch.table = _united(batch.table, known)
+                    batch.table, batch.stamp = _united(batch.table, known), file.stamp
                     yield batch
                 stream.drain()
             except FatalError:

@@ -91,6 +91,8 @@ class _Delivery:
         self.applied = False
         self._opened = ExitStack()
         self._items = destination_can(spec).items
+        stream = work.stream(root_of(work, spec.input))
+        self._cursor = stream.cursor if stream else None
         self._in_hand: tuple[Made, pa.Table] | None = None
         self._before: int | None = None
         self._guard = OrderingGuard(work.place, work.run, work.flow.integration, spec)
@@ -153,7 +155,15 @@ class _Delivery:
         if self._items:
             batch = made.batch
             linked = bool(made.counts)
-            outputs = with_records(outputs, batch.table, batch.rid_base, self.work.run_id, linked=linked)
+            outputs = with_records(
+                outputs,
+                batch.table,
+                batch.rid_base,
+                self.work.run_id,
+                linked=linked,
+                cursor=self._cursor,
+                keyed=bool(self.spec.key),
+            )
             self._in_hand = (made, outputs)
         self._barred = self._guard.barred(made, outputs)
         left = without(outputs, self._barred)

@@ -14,7 +14,7 @@ from dragoman.core.items import Item
 from dragoman.core.ports import DeliverRequest
 from dragoman.formats.json_objects import json_objects, unfit_rows
 from dragoman.formats.words import portions
-from dragoman.steps.item_keys import numbered, record_ids
+from dragoman.steps.item_keys import numbered, record_ids, record_versions
 from dragoman.steps.record_key import key_texts
 
 __all__ = ["ItemMaker", "unfit_outputs"]
@@ -34,6 +34,7 @@ class ItemMaker:
         self._verb = verb
         self._table = visible(outputs)
         self._records = record_ids(outputs, batch_id)
+        self._versions = record_versions(outputs)
         self._names = [] if request.key else numbered(self._records)
         self.refused = unfit_outputs(self._table, request.key)
         self._times = self._repeated()
@@ -63,8 +64,9 @@ class ItemMaker:
         ]
 
     def _token(self, row: int, key: str, body: str) -> str:
-        """The record's id is in it, so that a value which comes back after another one is not taken for the first."""
-        parts = [self._request.integration, self._request.delivery, self._verb, self._records[row]]
+        """The record's state is in it: a value which comes back after another one is not taken for the first."""
+        state = self._versions[row] or self._records[row]
+        parts = [self._request.integration, self._request.delivery, self._verb, state]
         parts += [key if self._request.key else "", body]
         if row in self._times:
             parts.append(str(self._times[row]))

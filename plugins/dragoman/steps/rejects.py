@@ -13,7 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from dragoman.core.batch import HIDDEN, LINE, ONLY, RECORD, RID, Refused, Reject, position_of
+from dragoman.core.batch import HIDDEN, LINE, ONLY, RECORD, RID, Refused, Reject, position_of, version_of
 from dragoman.core.fieldtype import words_of
 from dragoman.ledger.rows import RejectRow
 from dragoman.stage.store import RunStage
@@ -99,6 +99,7 @@ def explain_positions(rejects: list[Reject], table: pa.Table, rid_base: int) -> 
             reject.position = reject.position or position_of(table, row)
             reject.original = reject.original if reject.original is not None else original_of(table, row)
             reject.shape = shape
+            reject.version = version_of(table, row)
             if replayed:
                 reject.record, reject.only = (table.column(name)[row].as_py() or "" for name in (RECORD, ONLY))
     return rejects

@@ -28,6 +28,7 @@ class Replayed:
 
     start: str
     record: str
+    version: str
     position: str
     original: str
     shape: str
@@ -112,7 +113,7 @@ class ReplayInput:
         self._check_deliveries(row, parts)
         original = mended.original or "{}" if mended else self._original(number, row, payload)
         record = payload.record or f"{row.run_id}:{row.rid if row.rid >= 0 else f'r{number}'}"
-        return Replayed(start, record, row.position, original, shape, row.run_id, parts, [number])
+        return Replayed(start, record, payload.version, row.position, original, shape, row.run_id, parts, [number])
 
     def _payload(self, row: RejectRow) -> tuple[Reject, Reject | None]:
         try:

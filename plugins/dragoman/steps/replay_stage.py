@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-from dragoman.core.batch import HIDDEN, ONLY, POSITION, RECORD
+from dragoman.core.batch import HIDDEN, ONLY, POSITION, RECORD, VERSION
 from dragoman.core.errors import FatalError
 from dragoman.core.failpoints import failpoint
 from dragoman.core.fieldtype import TYPE
@@ -68,6 +68,7 @@ def staged_again(work: Work, node: str) -> Iterator[pa.Table]:
         hidden = {
             POSITION: [one.position for one in records],
             RECORD: [one.record for one in records],
+            VERSION: [one.version for one in records],
             ONLY: [text_of(one.parts) for one in records],
         }
         for name, values in hidden.items():

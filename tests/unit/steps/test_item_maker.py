@@ -5,8 +5,9 @@ from decimal import Decimal
 
 import pyarrow as pa
 
-from dragoman.core.batch import LINE, RECORD, RID
+from dragoman.core.batch import LINE, RECORD, RID, ReadBatch, version_of, with_origin
 from dragoman.core.fieldtype import FieldType, arrow_field
+from dragoman.core.flow import CursorSpec
 from dragoman.core.ports import DeliverRequest
 from dragoman.steps.item_keys import with_records
 from dragoman.steps.item_maker import ItemMaker
@@ -89,6 +90,24 @@ def test_what_is_replayed_keeps_the_id_of_its_first_reading():
     assert with_records(table, staged, 100, "run", linked=True).column(RECORD).to_pylist() == ["first:9", "first:3"]
     plain = with_records(table, staged.select(["name"]), 100, "run", linked=True)
     assert plain.column(RECORD).to_pylist() == ["run:101", "run:100"]
+
+
+def test_a_record_that_another_run_reads_again_has_the_token_it_had():
+    staged = pa.table({"name": ["a", "b"], "changed": ["2024-01-01 00:00:00.1", "2024-01-02"], "id": ["1", "2"]})
+    table = pa.table({"name": ["a", "b"], RID: pa.array([100, 101], pa.int64())})
+    cursor = CursorSpec(column="changed", id="id")
+
+    def tokens(run_id, **more):
+        return [item.token for item in made(with_records(table, staged, 100, run_id, linked=True, **more))]
+
+    assert tokens("first", cursor=cursor) == tokens("later", cursor=cursor)
+    assert tokens("first") != tokens("later")
+    assert tokens("first", cursor=CursorSpec(column="changed")) != tokens("later", cursor=CursorSpec(column="changed"))
+    staged = with_origin(ReadBatch(staged, origin="a.csv", first=2, stamp="1-5"))
+    assert tokens("first") == tokens("later")
+    assert version_of(staged, 1) == "a.csv:3@1-5"
+    staged = with_origin(ReadBatch(staged, origin="a.csv", first=2, stamp="2-5"))
+    assert tokens("later") != tokens("first", cursor=cursor)
 
 
 def test_what_json_cannot_hold_is_refused():
