@@ -38,7 +38,7 @@ lint: setup ## Mend what ruff can mend by itself
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-unit: setup ## Only the unit tests (budget 60 s)
+unit: setup ## Only the unit tests (budget 90 s)
 	@$(BIN)/python -m scripts.suites unit
 
 contract: setup ## Only the contract tests: connectors against real systems

@@ -214,7 +214,7 @@ def test_rows_and_keys_are_of_one_snapshot_while_a_writer_adds_and_deletes(tmp_p
     def write():
         with psycopg.connect(postgres, autocommit=True) as server:
             number = 5000
-            while not over.is_set():
+            while not over.wait(0.001) and number < 7000:  # fewer than half of all keys go, however slow the runs are
                 number += 1
                 server.execute("INSERT INTO orders VALUES (%s, 'n', clock_timestamp())", (number,))
                 server.execute("DELETE FROM orders WHERE id = %s", (number - 5000 if number % 3 else number,))
