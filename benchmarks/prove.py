@@ -24,9 +24,9 @@ import pyarrow as pa
 
 from dragoman.core.batch import RID, ReadBatch, with_origin
 from dragoman.language import find_flow
-from dragoman.steps.keep_receipts import keep_receipts
-from dragoman.steps.merge_receipts import merge_when_due
-from dragoman.steps.receipt_writer import ReceiptWriter
+from dragoman.steps.proof.keep_receipts import keep_receipts
+from dragoman.steps.proof.merge_receipts import merge_when_due
+from dragoman.steps.proof.receipt_writer import ReceiptWriter
 from dragoman.steps.staged import StagedBatch, rid_base
 from dragoman.steps.work import Work, at_work
 from dragoman.steps.workplace import open_workplace

@@ -20,7 +20,7 @@ from dragoman.core.ports import DeliverRequest
 from dragoman.ledger.lease import Lease
 from dragoman.ledger.ledger import Ledger, open_ledger
 from dragoman.stage.store import Stage
-from dragoman.steps.item_delivery import ItemDelivery
+from dragoman.steps.items.delivery import ItemDelivery
 from dragoman.steps.work import HeldError
 
 SCHEMA = pa.schema([("id", pa.int64()), ("name", pa.string())])

@@ -10,7 +10,7 @@ from dragoman.cli.output import emit, emit_json
 from dragoman.core.errors import ConfigError
 from dragoman.core.home import integrations_folder
 from dragoman.language import find_flow
-from dragoman.steps.mend import Change, correct
+from dragoman.steps.replays.mend import Change, correct
 from dragoman.steps.workplace import open_workplace
 
 __all__ = ["add_arguments", "run"]

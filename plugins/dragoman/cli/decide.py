@@ -12,7 +12,7 @@ from dragoman.core.home import integrations_folder
 from dragoman.language import find_flow
 from dragoman.steps.backfill import Backfill
 from dragoman.steps.decide import abandon, accept, find_run, resume
-from dragoman.steps.replay import finish_replays, is_green
+from dragoman.steps.replays.replay import finish_replays, is_green
 from dragoman.steps.report import summary
 from dragoman.steps.workplace import Workplace, open_workplace
 

@@ -9,7 +9,7 @@ from dragoman.cli.selection import add_selection, wanted_of
 from dragoman.core.errors import ConfigError
 from dragoman.core.home import integrations_folder
 from dragoman.language import find_flow
-from dragoman.steps.mend import dismiss, settle
+from dragoman.steps.replays.mend import dismiss, settle
 from dragoman.steps.workplace import open_workplace
 
 __all__ = ["add_arguments", "run"]

@@ -8,7 +8,7 @@ from typing import Any
 
 from dragoman.cli.known import known_integration
 from dragoman.cli.output import emit, emit_json
-from dragoman.steps.prove import Proof, prove
+from dragoman.steps.proof.prove import Proof, prove
 from dragoman.steps.workplace import open_workplace
 
 __all__ = ["add_arguments", "run"]

@@ -17,7 +17,7 @@ from dragoman.cli.selection import add_selection, wanted_of
 from dragoman.core.errors import ConfigError, FatalError
 from dragoman.ledger.reject_index import Wanted
 from dragoman.ledger.rows import RejectRow
-from dragoman.steps.reject_payloads import RejectPayloads
+from dragoman.steps.replays.reject_payloads import RejectPayloads
 from dragoman.steps.workplace import Workplace, open_workplace
 
 __all__ = ["add_arguments", "run"]

@@ -15,8 +15,8 @@ from dragoman.core.flow import Flow
 from dragoman.core.home import integrations_folder
 from dragoman.language import find_flow
 from dragoman.ledger.reject_index import Wanted
-from dragoman.steps.replay import finish_replays, is_green, replay
-from dragoman.steps.replay_preview import preview_replay
+from dragoman.steps.replays.replay import finish_replays, is_green, replay
+from dragoman.steps.replays.replay_preview import preview_replay
 from dragoman.steps.report import summary
 from dragoman.steps.workplace import Workplace, open_workplace
 

@@ -15,7 +15,7 @@ from dragoman.core.flow import Flow
 from dragoman.core.home import integrations_folder
 from dragoman.language import find_flow
 from dragoman.steps.backfill import Backfill, check_backfill
-from dragoman.steps.replay import finish_replays
+from dragoman.steps.replays.replay import finish_replays
 from dragoman.steps.report import report_of, summary
 from dragoman.steps.run import run as run_steps
 from dragoman.steps.workplace import Workplace, open_workplace

@@ -7,7 +7,7 @@ import argparse
 from dragoman.cli.connections import connection_store
 from dragoman.cli.output import emit, emit_json
 from dragoman.core.errors import ConfigError
-from dragoman.steps.verify import Verdict, check_integration, verify_all, verify_run
+from dragoman.steps.proof.verify import Verdict, check_integration, verify_all, verify_run
 from dragoman.steps.workplace import open_workplace
 
 __all__ = ["add_arguments", "run"]

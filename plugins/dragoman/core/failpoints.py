@@ -37,27 +37,29 @@ FAILPOINTS: dict[str, Failpoint] = {
         Failpoint("extract.batch.renamed", "stage/store.py", "a batch has its name, the ledger does not know it"),
         Failpoint("extract.batch.recorded", "steps/extract.py", "a batch is in the ledger"),
         Failpoint(
-            "extract.keys.written", "steps/vanished.py", "the key set is in the stage, the ledger does not know it"
+            "extract.keys.written",
+            "steps/deletes/vanished.py",
+            "the key set is staged, the ledger does not know it",
         ),
         Failpoint("extract.sealed", "steps/extract.py", "a source is read to its end and sealed in the ledger"),
         Failpoint("translate.batch.done", "steps/deliver.py", "a batch is translated, not yet delivered"),
         Failpoint("translate.set.recorded", "steps/translate.py", "a whole-set translation is staged and recorded"),
         Failpoint("deliver.batch.sent", "steps/deliver.py", "a batch is sent, its transaction is open"),
-        Failpoint("deliver.intent.recorded", "steps/item_journal.py", "a request is in the ledger, not yet sent"),
-        Failpoint("deliver.request.answered", "steps/item_sending.py", "a request is answered, nothing is recorded"),
-        Failpoint("deliver.outcomes.recorded", "steps/item_journal.py", "the outcomes of a request are in the ledger"),
-        Failpoint("deliver.batch.settled", "steps/item_journal.py", "a batch of items is through and recorded as such"),
+        Failpoint("deliver.intent.recorded", "steps/items/journal.py", "a request is in the ledger, not yet sent"),
+        Failpoint("deliver.request.answered", "steps/items/sending.py", "a request is answered, nothing is recorded"),
+        Failpoint("deliver.outcomes.recorded", "steps/items/journal.py", "the outcomes of a request are in the ledger"),
+        Failpoint("deliver.batch.settled", "steps/items/journal.py", "a batch of items is through and recorded"),
         Failpoint("receipts.written", "steps/deliver.py", "the receipts are in files that no ledger names yet"),
-        Failpoint("receipts.merged", "steps/merge_receipts.py", "a file of merged receipts is there, nobody names it"),
+        Failpoint("receipts.merged", "steps/proof/merge_receipts.py", "a merged file is there, nobody names it"),
         Failpoint(
-            "receipts.repointed", "steps/merge_receipts.py", "the ledger names the merged file, the others lie on"
+            "receipts.repointed", "steps/proof/merge_receipts.py", "the ledger names the merged file, the others lie on"
         ),
         Failpoint("deliver.prepared", "steps/deliver.py", "counts and rejects are in the ledger, nothing is committed"),
         Failpoint("deliver.committed", "steps/deliver.py", "the destination has committed, the ledger does not know"),
         Failpoint("deliver.recorded", "steps/deliver.py", "the ledger knows that the destination has committed"),
         Failpoint("files.published", "connectors/files/local_root.py", "one finished file has its final name"),
-        Failpoint("replay.claimed", "steps/replay.py", "a replay is open, its rejects are claimed by it"),
-        Failpoint("replay.batch.recorded", "steps/replay_stage.py", "a batch of rejects' originals is staged anew"),
+        Failpoint("replay.claimed", "steps/replays/replay.py", "a replay is open, its rejects are claimed by it"),
+        Failpoint("replay.batch.recorded", "steps/replays/replay_stage.py", "a batch of originals is staged anew"),
         Failpoint("reconcile.judged", "steps/reconcile.py", "the accounting is checked, the run is still open"),
         Failpoint("reconcile.closed", "steps/reconcile.py", "verdict and cursors are committed"),
     )

@@ -16,7 +16,7 @@ from dragoman.core.registry import formats, manifests
 from dragoman.language.options import check_options
 from dragoman.orchestration.connections import AirflowConnections
 from dragoman.steps.components import destination_can, opened_destination
-from dragoman.steps.encode import encode
+from dragoman.steps.files.encode import encode
 
 __all__ = ["source_of", "write_table"]
 

@@ -6,7 +6,7 @@ from logging import Logger
 from typing import Any
 
 from dragoman.core.flow import Flow
-from dragoman.steps.replay import finish_replays
+from dragoman.steps.replays.replay import finish_replays
 from dragoman.steps.report import summary
 from dragoman.steps.workplace import Workplace
 

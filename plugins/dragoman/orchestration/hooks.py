@@ -70,7 +70,7 @@ class DragomanHook(BaseHook):
         from dragoman.core.ports import ReadRequest
         from dragoman.orchestration.by_hand import source_of
         from dragoman.steps.components import opened_source, source_can
-        from dragoman.steps.decode import decode
+        from dragoman.steps.files.decode import decode
 
         source = source_of(self.connector, self.conn_id, options, format)
         stream = source.streams[0]

@@ -2,7 +2,7 @@
 
 | column | holds |
 |---|---|
-| ``key`` | SipHash-2-4 of the key's text (``steps/record_key.py``), keyed for this installation and delivery |
+| ``key`` | SipHash-2-4 of the key's text (``steps/proof/record_key.py``), keyed for this installation and delivery |
 | ``row`` | the record's row in its batch: with the batch's ``rid_base`` its id within the run |
 | ``rid`` | the record's id within the run, instead of ``row``, where it is not of this batch |
 | ``outcome`` | 0 delivered, 1 erased; absent where all are delivered |

@@ -14,10 +14,10 @@ import pyarrow.compute as pc
 
 from dragoman.core.batch import HIDDEN, LINE, LINE_BITS, RID, Reject, is_deleted, visible
 from dragoman.core.flow import TranslationSpec
+from dragoman.steps.deletes.removals import Removals, key_spec
 from dragoman.steps.kinds import Shape
-from dragoman.steps.narrowing import Narrowing, Upstream
 from dragoman.steps.rejects import explain_positions, original_of
-from dragoman.steps.removals import Removals, key_spec
+from dragoman.steps.replays.narrowing import Narrowing, Upstream
 from dragoman.steps.staged import StagedBatch, staged_batches
 from dragoman.steps.staged_columns import with_start
 from dragoman.steps.work import Work

@@ -7,7 +7,7 @@ from typing import Any
 from dragoman.core.errors import ConfigError, FatalError
 from dragoman.core.flow import Flow, StreamSpec
 from dragoman.ledger.rows import CursorRow
-from dragoman.steps.vanished import MARK
+from dragoman.steps.deletes.vanished import MARK
 from dragoman.steps.workplace import Workplace
 
 __all__ = ["cursor_of_text", "cursors_of", "put_cursor"]

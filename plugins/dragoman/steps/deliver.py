@@ -26,18 +26,18 @@ from dragoman.steps.backfill import Backfill
 from dragoman.steps.behind import catch_up
 from dragoman.steps.chain import Made, root_of
 from dragoman.steps.components import destination_can, opened_destination
-from dragoman.steps.encode import encode
+from dragoman.steps.deletes.removals import erase
+from dragoman.steps.files.encode import encode
 from dragoman.steps.inputs import seal_inputs
-from dragoman.steps.item_delivery import ItemDelivery
-from dragoman.steps.item_keys import with_records
+from dragoman.steps.items.delivery import ItemDelivery
+from dragoman.steps.items.keys import with_records
 from dragoman.steps.limit import allowed_rejects, over_at_once
 from dragoman.steps.made_ahead import made_ahead
-from dragoman.steps.ordering_guard import OrderingGuard, filled, spread, without
 from dragoman.steps.positions import positions_of
-from dragoman.steps.receipt_writer import ReceiptWriter
+from dragoman.steps.proof.receipt_writer import ReceiptWriter
 from dragoman.steps.refused_before import RefusedBefore
 from dragoman.steps.rejects import RejectLog, explain_positions, refused_rejects
-from dragoman.steps.removals import erase
+from dragoman.steps.replays.ordering_guard import OrderingGuard, filled, spread, without
 from dragoman.steps.requests import request_of
 from dragoman.steps.staged import StagedBatch
 from dragoman.steps.tally import Tally, judge_translations

@@ -18,14 +18,14 @@ from dragoman.core.flow import Flow, SourceSpec, StreamSpec
 from dragoman.core.ports import FileSource, ReadRequest, RecordSource
 from dragoman.steps.backfill import Backfill
 from dragoman.steps.components import opened_source, source_can
-from dragoman.steps.decode import decode
-from dragoman.steps.deletions import pieces
+from dragoman.steps.deletes.deletions import pieces
+from dragoman.steps.deletes.vanished import compared
+from dragoman.steps.files.decode import decode
 from dragoman.steps.limit import over_at_once
 from dragoman.steps.prefetch import Prefetch
 from dragoman.steps.rejects import RejectLog
-from dragoman.steps.replay_stage import seal_replayed
+from dragoman.steps.replays.replay_stage import seal_replayed
 from dragoman.steps.staged import StagedBatch, rid_base
-from dragoman.steps.vanished import compared
 from dragoman.steps.work import Work, at_work
 from dragoman.steps.workplace import Workplace
 

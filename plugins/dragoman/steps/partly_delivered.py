@@ -15,10 +15,10 @@ from dragoman.core.items import REFUSED, ItemDestination
 from dragoman.ledger.rows import Run
 from dragoman.steps.chain import Chain, root_of
 from dragoman.steps.components import destination_can, opened_destination
-from dragoman.steps.item_journal import BatchName, ItemJournal
+from dragoman.steps.items.journal import BatchName, ItemJournal
 from dragoman.steps.kinds import observed
 from dragoman.steps.other_runs import deliveries_begun
-from dragoman.steps.record_key import key_texts
+from dragoman.steps.proof.record_key import key_texts
 from dragoman.steps.staged import staged_batches
 from dragoman.steps.work import Work
 from dragoman.steps.workplace import Workplace

@@ -10,7 +10,7 @@ from dragoman.core.flow import DeliverySpec
 from dragoman.core.items import ItemDestination
 from dragoman.core.ports import FileDestination, KeepsProof, Position, RecordDestination
 from dragoman.steps.components import destination_can
-from dragoman.steps.file_note import FileNote
+from dragoman.steps.files.file_note import FileNote
 
 __all__ = ["FileProof", "proof_of"]
 

@@ -21,8 +21,8 @@ from dragoman.core.flow import Flow
 from dragoman.language import all_flows
 from dragoman.ledger.rows import Run
 from dragoman.steps.components import destination_can, opened_destination
-from dragoman.steps.keep_receipts import keep_receipts
 from dragoman.steps.keeping import Keeping, KeepingRules
+from dragoman.steps.proof.keep_receipts import keep_receipts
 from dragoman.steps.proofs import proof_of
 from dragoman.steps.workplace import Workplace
 

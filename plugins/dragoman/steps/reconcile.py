@@ -11,11 +11,11 @@ from dragoman.core.ports import FileSource
 from dragoman.steps.accounting import judge
 from dragoman.steps.backfill import Backfill
 from dragoman.steps.components import opened_source, source_can
+from dragoman.steps.deletes.vanished import keep_newest
 from dragoman.steps.deliver import deliver_node
 from dragoman.steps.inputs import seal_inputs
-from dragoman.steps.merge_receipts import merge_when_due
+from dragoman.steps.proof.merge_receipts import merge_when_due
 from dragoman.steps.report import report_of
-from dragoman.steps.vanished import keep_newest
 from dragoman.steps.work import Work, at_work
 from dragoman.steps.workplace import Workplace
 

@@ -10,7 +10,7 @@ from dragoman.core.batch import Reject, visible
 from dragoman.core.flow import DeliverySpec
 from dragoman.steps.chain import Made
 from dragoman.steps.components import destination_can
-from dragoman.steps.item_maker import unfit_outputs
+from dragoman.steps.items.maker import unfit_outputs
 from dragoman.steps.limit import allowed_rejects
 from dragoman.steps.made_ahead import made_ahead
 from dragoman.steps.rejects import RejectLog, explain_positions, refused_rejects

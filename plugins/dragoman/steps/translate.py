@@ -17,7 +17,7 @@ from dragoman.steps.chain import Chain, root_of, route_outputs
 from dragoman.steps.extract import extract_stream
 from dragoman.steps.kinds import observed
 from dragoman.steps.rejects import RejectLog, explain_positions
-from dragoman.steps.replay_sets import stage_outputs_again
+from dragoman.steps.replays.replay_sets import stage_outputs_again
 from dragoman.steps.staged import staged_batches
 from dragoman.steps.staged_columns import packed_columns, with_start
 from dragoman.steps.work import Work, at_work

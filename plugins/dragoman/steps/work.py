@@ -23,7 +23,7 @@ from dragoman.steps.backfill import Backfill, check_backfill
 from dragoman.steps.other_runs import committed, overtaken, wait_for_others
 from dragoman.steps.pinned import find_pinned, pinned_files, pinned_flow
 from dragoman.steps.rejects import RejectLog
-from dragoman.steps.replay_input import ReplayInput
+from dragoman.steps.replays.replay_input import ReplayInput
 from dragoman.steps.workplace import Workplace
 
 __all__ = ["HeldError", "Work", "at_work"]

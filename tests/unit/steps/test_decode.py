@@ -11,7 +11,7 @@ from dragoman.core.connection import parse_connection
 from dragoman.core.errors import ConfigError, FatalError, RetriableError
 from dragoman.core.flow import FormatSpec
 from dragoman.core.ports import ReadRequest
-from dragoman.steps.decode import decode
+from dragoman.steps.files.decode import decode
 
 
 def reading(root, path, form=None, request=None, **options):

@@ -9,7 +9,7 @@ from dragoman.core.batch import ReadBatch, position_of, with_origin
 from dragoman.core.errors import FatalError
 from dragoman.core.fieldtype import words_field
 from dragoman.core.flow import DeletesSpec
-from dragoman.steps.deletions import pieces
+from dragoman.steps.deletes.deletions import pieces
 
 BY_ID = DeletesSpec(column="gone", keys=("id",))
 ANY_KEY = DeletesSpec(column="gone")

@@ -16,7 +16,7 @@ from dragoman.connectors.files.destination import open_destination
 from dragoman.core.connection import parse_connection
 from dragoman.core.errors import ConfigError, FatalError, RetriableError
 from dragoman.core.ports import DeliverRequest
-from dragoman.steps.encode import encode
+from dragoman.steps.files.encode import encode
 
 TABLE = pa.table({"id": pa.array([1, 2], pa.int64()), "name": ["a", None]})
 
@@ -192,7 +192,7 @@ KILLED = """
     from dragoman.connectors.files.destination import open_destination
     from dragoman.core.connection import parse_connection
     from dragoman.core.ports import DeliverRequest
-    from dragoman.steps.encode import encode
+    from dragoman.steps.files.encode import encode
     table = pa.table({"id": pa.array([1, 2], pa.int64()), "name": ["a", None]})
     destination = open_destination(parse_connection("out", "file://" + sys.argv[1]), {})
     request = DeliverRequest("shop", "deliver", "r2", 1, table.schema, "append")

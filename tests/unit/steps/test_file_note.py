@@ -5,8 +5,8 @@ import json
 import msgspec
 import pytest
 
-from dragoman.steps import file_note
-from dragoman.steps.file_note import Note, following
+from dragoman.steps.files import file_note
+from dragoman.steps.files.file_note import Note, following
 
 
 def after(note, number, cursor=None, marks=None, **more):

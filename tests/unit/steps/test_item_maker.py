@@ -9,8 +9,8 @@ from dragoman.core.batch import LINE, RECORD, RID, ReadBatch, version_of, with_o
 from dragoman.core.fieldtype import FieldType, arrow_field
 from dragoman.core.flow import CursorSpec
 from dragoman.core.ports import DeliverRequest
-from dragoman.steps.item_keys import with_records
-from dragoman.steps.item_maker import ItemMaker
+from dragoman.steps.items.keys import with_records
+from dragoman.steps.items.maker import ItemMaker
 
 
 def made(table, key=(), verb="send", delivery="deliver"):

@@ -18,9 +18,9 @@ from dragoman.ledger.ledger import open_ledger
 from dragoman.stage.store import Stage
 from dragoman.steps.decide import accept
 from dragoman.steps.pinned import pinned_files
+from dragoman.steps.proof.verify import verify_all
 from dragoman.steps.purge import purge
 from dragoman.steps.run import run
-from dragoman.steps.verify import verify_all
 from dragoman.steps.work import HeldError
 from dragoman.steps.workplace import Workplace
 from shared_database import database, postgres

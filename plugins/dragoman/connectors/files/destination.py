@@ -13,7 +13,7 @@ __all__ = ["FilesDestination", "open_destination"]
 
 
 def open_destination(connection: Connection | None, options: Mapping[str, Any]) -> FilesDestination:
-    """A destination of files; its options are for the step that fills them (``steps/encode.py``)."""
+    """A destination of files; its options are for the step that fills them (``steps/files/encode.py``)."""
     del options
     root = open_root(connection)
     root.check(create=True)

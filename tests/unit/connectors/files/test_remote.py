@@ -11,8 +11,8 @@ from dragoman.core.batch import ReadEnd
 from dragoman.core.connection import parse_connection
 from dragoman.core.errors import FatalError
 from dragoman.core.ports import DeliverRequest, ReadRequest
-from dragoman.steps.decode import decode
-from dragoman.steps.encode import encode
+from dragoman.steps.files.decode import decode
+from dragoman.steps.files.encode import encode
 
 TABLE = pa.table({"id": pa.array([1, 2], pa.int64()), "name": ["a", None]})
 

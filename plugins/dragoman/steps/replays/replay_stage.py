@@ -13,8 +13,8 @@ from dragoman.core.errors import FatalError
 from dragoman.core.failpoints import failpoint
 from dragoman.core.fieldtype import TYPE
 from dragoman.steps.kinds import columns_before
-from dragoman.steps.narrowing import text_of
-from dragoman.steps.replay_input import Refusal, Replayed
+from dragoman.steps.replays.narrowing import text_of
+from dragoman.steps.replays.replay_input import Refusal, Replayed
 from dragoman.steps.staged_columns import columns_of, tokens_of, with_start
 from dragoman.steps.work import Work
 from dragoman.translation.kinds import Tallies, add_all

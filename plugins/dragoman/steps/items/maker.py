@@ -14,8 +14,8 @@ from dragoman.core.items import Item
 from dragoman.core.ports import DeliverRequest
 from dragoman.formats.json_objects import json_objects, unfit_rows
 from dragoman.formats.words import portions
-from dragoman.steps.item_keys import numbered, record_ids, record_versions
-from dragoman.steps.record_key import key_texts
+from dragoman.steps.items.keys import numbered, record_ids, record_versions
+from dragoman.steps.proof.record_key import key_texts
 
 __all__ = ["ItemMaker", "unfit_outputs"]
 

@@ -15,11 +15,11 @@ from dragoman.stage.store import Stage
 from dragoman.steps.chain import Chain, root_of
 from dragoman.steps.inputs import seal_inputs
 from dragoman.steps.kinds import observed
-from dragoman.steps.ordering_guard import OrderingGuard, without
 from dragoman.steps.pinned import pinned_files
 from dragoman.steps.rejects import original_of
-from dragoman.steps.replay import choose
-from dragoman.steps.replay_input import ReplayInput
+from dragoman.steps.replays.ordering_guard import OrderingGuard, without
+from dragoman.steps.replays.replay import choose
+from dragoman.steps.replays.replay_input import ReplayInput
 from dragoman.steps.staged import staged_batches
 from dragoman.steps.work import Work, at_work
 from dragoman.steps.workplace import Workplace

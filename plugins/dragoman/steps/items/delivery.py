@@ -12,10 +12,10 @@ from dragoman.core.items import DELIVERED, ItemDestination, Outcome
 from dragoman.core.ports import DeliverRequest
 from dragoman.ledger.ledger import Ledger
 from dragoman.stage.store import RunStage
-from dragoman.steps.item_journal import BatchName, ItemJournal, other_outputs
-from dragoman.steps.item_maker import ItemMaker
-from dragoman.steps.item_outcomes import refusals
-from dragoman.steps.item_sending import ItemSending, SendingLimit
+from dragoman.steps.items.journal import BatchName, ItemJournal, other_outputs
+from dragoman.steps.items.maker import ItemMaker
+from dragoman.steps.items.outcomes import refusals
+from dragoman.steps.items.sending import ItemSending, SendingLimit
 
 __all__ = ["ItemDelivery"]
 

@@ -11,10 +11,10 @@ from dragoman.core.errors import ConfigError, DragomanError
 from dragoman.core.flow import DeliverySpec
 from dragoman.core.ports import ProvesBatches
 from dragoman.ledger.rows import ReceiptLink, Run
-from dragoman.steps.check_receipts import Before, CheckedReceipts, Fault, check_links
 from dragoman.steps.components import destination_can, opened_destination
 from dragoman.steps.decide import find_run
-from dragoman.steps.look_back import LookBack
+from dragoman.steps.proof.check_receipts import Before, CheckedReceipts, Fault, check_links
+from dragoman.steps.proof.look_back import LookBack
 from dragoman.steps.workplace import Workplace
 
 __all__ = ["Verdict", "verify_all", "verify_run"]

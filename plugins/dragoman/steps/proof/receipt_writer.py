@@ -22,7 +22,7 @@ from dragoman.core.flow import DeliverySpec
 from dragoman.core.siphash import siphash
 from dragoman.ledger.rows import Sidecar
 from dragoman.stage.sidecar import content_sha256, receipts_table
-from dragoman.steps.record_identity import RecordIdentity, hashing_key, identity_of, records_of
+from dragoman.steps.proof.record_identity import RecordIdentity, hashing_key, identity_of, records_of
 from dragoman.steps.staged import StagedBatch
 from dragoman.steps.work import Work
 

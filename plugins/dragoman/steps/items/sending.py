@@ -15,9 +15,9 @@ from dragoman.core.errors import DragomanError, RetriableError
 from dragoman.core.failpoints import failpoint
 from dragoman.core.items import AGAIN, DELIVERED, REFUSED, UNKNOWN, Answered, Item, ItemDestination, Outcome
 from dragoman.core.patience import BUDGET, MAX_HANDED_ON, Patience
-from dragoman.steps.item_journal import ItemJournal
-from dragoman.steps.item_maker import ItemMaker
-from dragoman.steps.item_outcomes import in_doubt, refusals
+from dragoman.steps.items.journal import ItemJournal
+from dragoman.steps.items.maker import ItemMaker
+from dragoman.steps.items.outcomes import in_doubt, refusals
 
 __all__ = ["ItemSending", "SendingLimit"]
 

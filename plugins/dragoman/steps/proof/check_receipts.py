@@ -13,7 +13,7 @@ from dragoman.core.errors import DragomanError
 from dragoman.ledger.receipts import chained
 from dragoman.ledger.rows import ReceiptLink
 from dragoman.stage.sidecar import content_sha256, sidecar_of
-from dragoman.steps.receipt_writer import header_of
+from dragoman.steps.proof.receipt_writer import header_of
 from dragoman.steps.workplace import Workplace
 
 __all__ = ["CheckedReceipts", "Fault", "check_links"]

@@ -11,14 +11,14 @@ import pyarrow as pa
 
 from dragoman.core.errors import ConfigError, FatalError
 from dragoman.ledger.rows import Run
-from dragoman.steps.check_receipts import CheckedReceipts
-from dragoman.steps.key_meant import key_meant, parse_key
-from dragoman.steps.look_back import LookBack
-from dragoman.steps.receipts import Receipt, find_receipts
-from dragoman.steps.record_identity import identity_of
+from dragoman.steps.proof.check_receipts import CheckedReceipts
+from dragoman.steps.proof.key_meant import key_meant, parse_key
+from dragoman.steps.proof.look_back import LookBack
+from dragoman.steps.proof.receipts import Receipt, find_receipts
+from dragoman.steps.proof.record_identity import identity_of
+from dragoman.steps.proof.whereabouts import rejected_as, staged_as
 from dragoman.steps.rejects import original_of
 from dragoman.steps.staged import StagedBatch, where_is
-from dragoman.steps.whereabouts import rejected_as, staged_as
 from dragoman.steps.workplace import Workplace
 
 __all__ = ["Proof", "prove"]

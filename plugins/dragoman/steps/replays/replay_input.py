@@ -13,9 +13,9 @@ from dragoman.core.batch import Reject
 from dragoman.core.errors import FatalError
 from dragoman.core.flow import Flow
 from dragoman.ledger.rows import RejectRow
-from dragoman.steps.narrowing import Part, Upstream, narrowed, parts_of
 from dragoman.steps.pinned import pinned_flow
-from dragoman.steps.reject_payloads import RejectPayloads
+from dragoman.steps.replays.narrowing import Part, Upstream, narrowed, parts_of
+from dragoman.steps.replays.reject_payloads import RejectPayloads
 from dragoman.steps.staged_columns import columns_of
 from dragoman.steps.workplace import Workplace
 

@@ -15,7 +15,7 @@ from dragoman.core.errors import FatalError
 from dragoman.core.fieldtype import words_of
 from dragoman.core.flow import DeliverySpec, Flow
 from dragoman.ledger.rows import BatchRow, RejectRow, Run
-from dragoman.steps.look_back import LookBack
+from dragoman.steps.proof.look_back import LookBack
 from dragoman.steps.staged import where_is
 from dragoman.steps.workplace import Workplace
 

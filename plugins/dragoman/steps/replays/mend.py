@@ -19,7 +19,7 @@ from dragoman.core.fieldtype import words_field, words_of
 from dragoman.core.flow import Flow
 from dragoman.ledger.reject_index import Wanted
 from dragoman.ledger.rows import RejectRow
-from dragoman.steps.reject_payloads import RejectPayloads
+from dragoman.steps.replays.reject_payloads import RejectPayloads
 from dragoman.steps.staged_columns import columns_of, packed_columns, tokens_of, with_start
 from dragoman.steps.workplace import Workplace
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from dragoman.core.errors import RetriableError
 from dragoman.ledger.rows import ReceiptFile
-from dragoman.steps.merge_receipts import ReceiptMerger
+from dragoman.steps.proof.merge_receipts import ReceiptMerger
 from dragoman.steps.workplace import Workplace
 
 __all__ = ["KeptReceipts", "keep_receipts"]

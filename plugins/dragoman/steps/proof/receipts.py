@@ -14,7 +14,7 @@ from datetime import datetime
 from dragoman.core.errors import FatalError
 from dragoman.ledger.rows import ReceiptFile, ReceiptLink
 from dragoman.stage.sidecar import ERASED
-from dragoman.steps.record_identity import hashed_keys
+from dragoman.steps.proof.record_identity import hashed_keys
 from dragoman.steps.workplace import Workplace
 
 __all__ = ["Receipt", "find_receipts", "find_receipts_of"]

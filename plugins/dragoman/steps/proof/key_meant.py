@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from dragoman.core.errors import ConfigError
 from dragoman.core.fieldtype import FieldType, arrow_field, parse_type
-from dragoman.steps.record_key import key_texts
+from dragoman.steps.proof.record_key import key_texts
 
 __all__ = ["key_meant", "parse_key"]
 

@@ -17,9 +17,9 @@ from dragoman.core.batch import RID, Refused
 from dragoman.core.flow import DeliverySpec
 from dragoman.ledger.rows import Run
 from dragoman.steps.chain import Made
-from dragoman.steps.receipts import Receipt, find_receipts_of
-from dragoman.steps.record_identity import records_of
-from dragoman.steps.record_key import key_texts
+from dragoman.steps.proof.receipts import Receipt, find_receipts_of
+from dragoman.steps.proof.record_identity import records_of
+from dragoman.steps.proof.record_key import key_texts
 from dragoman.steps.workplace import Workplace
 
 __all__ = ["OrderingGuard", "filled", "spread", "without"]

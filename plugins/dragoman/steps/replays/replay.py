@@ -18,7 +18,7 @@ from dragoman.ledger.reject_index import Wanted
 from dragoman.ledger.rows import RejectRow
 from dragoman.steps.other_runs import committed, wait_for_others
 from dragoman.steps.pinned import pinned_files
-from dragoman.steps.replay_input import Refusal, ReplayInput
+from dragoman.steps.replays.replay_input import Refusal, ReplayInput
 from dragoman.steps.report import report_of
 from dragoman.steps.run import run
 from dragoman.steps.workplace import Workplace

@@ -16,7 +16,7 @@ from dragoman.core.batch import RECORD, RID
 from dragoman.core.fieldtype import type_of
 from dragoman.core.flow import DeliverySpec, Flow
 from dragoman.core.siphash import siphash
-from dragoman.steps.record_key import key_prefix, key_texts, value_texts
+from dragoman.steps.proof.record_key import key_prefix, key_texts, value_texts
 from dragoman.steps.staged import StagedBatch
 
 __all__ = ["RecordIdentity", "RecordKeys", "hashed_keys", "hashing_key", "identity_of", "records_of"]

@@ -22,8 +22,8 @@ from dragoman.core.flow import FormatSpec
 from dragoman.core.ports import DeliverRequest, FileDestination, FileDraft
 from dragoman.formats.bytestream import packed
 from dragoman.formats.catalog import FormatModule, Writer, format_of
-from dragoman.steps.file_names import FileNames
-from dragoman.steps.file_note import FileNote, Published, following
+from dragoman.steps.files.file_names import FileNames
+from dragoman.steps.files.file_note import FileNote, Published, following
 
 __all__ = ["FileDelivery", "encode"]
 

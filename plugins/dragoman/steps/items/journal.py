@@ -17,7 +17,7 @@ from dragoman.core.failpoints import failpoint
 from dragoman.core.items import UNKNOWN, Item, Outcome
 from dragoman.ledger.ledger import IntentRow, Ledger
 from dragoman.stage.store import RunStage
-from dragoman.steps.item_outcomes import outcomes_of, outcomes_table, packed_outcomes, packed_rows, rows_of, unpacked
+from dragoman.steps.items.outcomes import outcomes_of, outcomes_table, packed_outcomes, packed_rows, rows_of, unpacked
 
 __all__ = ["BatchName", "ItemJournal", "other_outputs"]
 

@@ -14,9 +14,9 @@ from dragoman.core.batch import HIDDEN, RID
 from dragoman.core.failpoints import failpoint
 from dragoman.core.flow import TranslationSpec
 from dragoman.steps.chain import own_ids, route_outputs
-from dragoman.steps.narrowing import HAD, Narrowing, Upstream
 from dragoman.steps.rejects import RejectLog, explain_positions
-from dragoman.steps.replay_stage import staged_again
+from dragoman.steps.replays.narrowing import HAD, Narrowing, Upstream
+from dragoman.steps.replays.replay_stage import staged_again
 from dragoman.steps.staged import rid_base
 from dragoman.steps.work import Work
 from dragoman.translation.engine import Translator

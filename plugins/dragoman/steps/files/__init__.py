@@ -1,0 +1,1 @@
+"""Between files and batches: formats read and written, names, the note of what was published."""

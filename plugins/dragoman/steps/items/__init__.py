@@ -1,0 +1,1 @@
+"""Deliveries into destinations that take items by requests: intents, outcomes, what nobody knows."""

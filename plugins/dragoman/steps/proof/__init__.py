@@ -1,0 +1,1 @@
+"""Receipts: written with each delivery, looked up, verified, kept."""

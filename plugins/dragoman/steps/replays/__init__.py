@@ -1,0 +1,1 @@
+"""Rejected records again: looked at, corrected, sent by today's mapping."""
