@@ -11,6 +11,18 @@ import pytest
 from postgres_server import Server, start_postgres, stop_postgres
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """``--part 1/2``: every second test, from the first; for suites whose parts run side by side."""
+    parser.addoption("--part", default="1/1", metavar="N/OF", help="only every OF-th test, from the N-th")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the part that was asked for."""
+    number, of = map(int, config.getoption("--part").split("/"))
+    items[:] = items[number - 1 :: of]
+
+
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[Server]:
     """One real PostgreSQL for the whole session, started when the first test asks for it."""

@@ -35,14 +35,22 @@ ELSEWHERE = {
 """Failpoints that lie on no story's way: the file here that stops the program at them."""
 
 
-TRIED = [name for name in STORIES if FULL or not name.startswith("REST") or name.endswith("by 7")]
+CUT = (
+    "sqlite append, second run",
+    "postgres append, second run",
+    "duckdb upsert, second run",
+    "duckdb replace",
+    "file_per_batch append",
+    *(name for name in REST_STORIES if name not in {"REST, key, by 7", "REST, nothing, by 7"}),
+)
+"""Left to the whole matrix: each has a sibling here that passes the same commit points."""
+TRIED = [name for name in STORIES if FULL or name not in CUT]
 LATER = ("sqlite append", "postgres append", "file append", "REST, key, by 7", "REST, nothing, by 7")
 """In CI the stories that are stopped at the last passing of each failpoint, too."""
 KILLS = (
     "",
     *sorted(OPEN_REQUEST),
-    "deliver.prepared",
-    *(["deliver.batch.settled", "deliver.recorded"] if FULL else []),
+    *(["deliver.batch.settled", "deliver.prepared", "deliver.recorded"] if FULL else []),
 )
 
 PAIRS = all_pairs(list(TARGET_FAULTS), list(MODES), BATCHES, KILLS)
