@@ -107,7 +107,7 @@ def _against_rows(
     for key, number in there.items():
         if number > copies:
             yield Fault("doubled", f"{_name(expected, key)} is there {number} times")
-    for key in expected.rejected - set(rejected) - set(there):
+    for key in expected.rejected - set(rejected) - set(doubted) - set(there):
         yield Fault("unaccounted", f"{_name(expected, key)} is neither there nor among the rejects")
     for key in set(doubted) - expected.maybe:
         yield Fault("needless_doubt", f"{_name(expected, key)} as {doubted[key]}")
