@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dragoman.core import clock
 
-__all__ = ["BUDGET", "MAX_HANDED_ON", "TRIES", "Patience"]
+__all__ = ["BUDGET", "MAX_HANDED_ON", "TRIES", "Patience", "handed_on"]
 
 BUDGET = 120.0
 """Seconds in which one request may be begun again; then the task is given back and tried again later."""
@@ -41,3 +41,13 @@ class Patience:
             return None
         self._waited += wait
         return wait
+
+    @property
+    def told(self) -> str:
+        """``6 tries``, as messages end when they are used up."""
+        return "1 try" if self.tries == 1 else f"{self.tries} tries"
+
+
+def handed_on(asked: float | None) -> float | None:
+    """The wait that a peer asked for, capped, as it is handed on to whoever tries the task again."""
+    return None if asked is None else min(asked, MAX_HANDED_ON)

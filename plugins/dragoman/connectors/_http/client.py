@@ -20,9 +20,10 @@ from dragoman.connectors._http.masking import Mask
 from dragoman.connectors._http.network import Deadline, GuardedNetwork
 from dragoman.connectors._http.statuses import error_of
 from dragoman.connectors._http.tls import tls_context
-from dragoman.connectors._http.waiting import MAX_HANDED_ON, Patience, asked_wait
+from dragoman.connectors._http.waiting import asked_wait
 from dragoman.core import clock
 from dragoman.core.errors import FatalError, RetriableError
+from dragoman.core.patience import Patience, handed_on
 
 __all__ = ["Answer", "Client"]
 
@@ -69,13 +70,11 @@ class Client:
             except RetriableError as error:
                 wait = patience.next_wait(error.retry_after)
                 if wait is None:
-                    handed_on = None if error.retry_after is None else min(error.retry_after, MAX_HANDED_ON)
-                    tries = "1 try" if patience.tries == 1 else f"{patience.tries} tries"
                     raise RetriableError(
                         error.code,
-                        f"{error.message}, after {tries}",
+                        f"{error.message}, after {patience.told}",
                         next_step=error.next_step,
-                        retry_after=handed_on,
+                        retry_after=handed_on(error.retry_after),
                         outage=error.outage,
                     ) from error
                 clock.sleep(wait)

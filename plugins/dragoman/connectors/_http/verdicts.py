@@ -17,10 +17,11 @@ from dragoman.connectors._http.result_rules import ResultRules
 from dragoman.connectors._http.sending import NoReply, Reply
 from dragoman.connectors._http.signs import BAD, GOOD, UNSURE, sign_of_value
 from dragoman.connectors._http.statuses import error_of
-from dragoman.connectors._http.waiting import MAX_HANDED_ON, asked_wait
+from dragoman.connectors._http.waiting import asked_wait
 from dragoman.connectors._http.whole_answer import all_of_them, read_whole
 from dragoman.core.errors import DOWN, THROTTLED, FatalError, RetriableError
 from dragoman.core.items import AGAIN, DELIVERED, REFUSED, UNKNOWN, Answered, Item, Outcome
+from dragoman.core.patience import handed_on
 
 __all__ = ["Terms", "judge"]
 
@@ -71,10 +72,10 @@ def judge(reply: Reply | NoReply, items: Sequence[Item], terms: Terms, mask: Mas
     if terms.erasing and status in _GONE:
         return all_of_them(Outcome(DELIVERED), items)
     if status in _LATER:
-        raise error_of(status, reply.location.shown, said, None if wait is None else min(wait, MAX_HANDED_ON))
+        raise error_of(status, reply.location.shown, said, handed_on(wait))
     if status == 403 and _slowed_down(reply.headers):
         step = "let the integration run less often, or write larger batches"
-        asked = None if wait is None else min(wait, MAX_HANDED_ON)
+        asked = handed_on(wait)
         raise RetriableError("http.throttled", told, next_step=step, retry_after=asked, outage=THROTTLED)
     if (status == 409 and terms.keyed) or (status in {409, 423} and "retry-after" in reply.headers):
         busy = Outcome(AGAIN, "http.in_flight", f"{told}; an earlier request is still at work", answer=said)

@@ -11,9 +11,8 @@ from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 
 from dragoman.core import clock
-from dragoman.core.patience import BUDGET, MAX_HANDED_ON, Patience
 
-__all__ = ["BUDGET", "MAX_HANDED_ON", "Patience", "asked_wait"]
+__all__ = ["asked_wait"]
 
 _EPOCH = 1_000_000_000
 """From here on a number is a moment in seconds since 1970 (the 9th of September 2001), not a number of seconds."""

@@ -14,7 +14,7 @@ from dragoman.core.batch import Refused
 from dragoman.core.errors import DragomanError, RetriableError
 from dragoman.core.failpoints import failpoint
 from dragoman.core.items import AGAIN, DELIVERED, REFUSED, UNKNOWN, Answered, Item, ItemDestination, Outcome
-from dragoman.core.patience import BUDGET, MAX_HANDED_ON, Patience
+from dragoman.core.patience import BUDGET, Patience, handed_on
 from dragoman.steps.items.journal import ItemJournal
 from dragoman.steps.items.maker import ItemMaker
 from dragoman.steps.items.outcomes import in_doubt, refusals
@@ -240,7 +240,7 @@ class ItemSending:
                 "deliver.paused",
                 f"the destination asks to wait {asked:.0f} s before the next request",
                 next_step="nothing: the next try goes on with what is not sent",
-                retry_after=min(asked, MAX_HANDED_ON),
+                retry_after=handed_on(asked),
             )
         clock.sleep(asked)
 
@@ -251,12 +251,11 @@ class ItemSending:
         if wait is not None and self._silent < _SILENCE:
             clock.sleep(wait)
             return
-        tries = "1 try" if self._patience.tries == 1 else f"{self._patience.tries} tries"
         raise RetriableError(
             code,
-            f"{message}, after {tries}",
+            f"{message}, after {self._patience.told}",
             next_step=step or "nothing is lost: the next try goes on with what is not settled",
-            retry_after=None if asked is None else min(asked, MAX_HANDED_ON),
+            retry_after=handed_on(asked),
             outage=self._outage,
         )
 
