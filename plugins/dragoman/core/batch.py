@@ -31,6 +31,7 @@ __all__ = [
     "ReadKeys",
     "Refused",
     "Reject",
+    "has_versions",
     "is_deleted",
     "position_of",
     "version_of",
@@ -175,6 +176,11 @@ def position_of(table: pa.Table, row: int) -> str:
     else:
         value = int(metadata.get(FIRST, b"1")) + row
     return f"{origin}:{value}" if origin else str(value)
+
+
+def has_versions(table: pa.Table) -> bool:
+    """Whether ``version_of`` is known of any record of a staged batch."""
+    return VERSION in table.column_names or STAMP in (table.schema.metadata or {})
 
 
 def version_of(table: pa.Table, row: int) -> str:

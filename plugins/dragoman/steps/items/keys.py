@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dragoman.core.batch import LINE, RECORD, RID, VERSION, version_of
+from dragoman.core.batch import LINE, RECORD, RID, VERSION, has_versions, version_of
 from dragoman.core.flow import CursorSpec
 
 __all__ = ["numbered", "record_ids", "record_versions", "with_records"]
@@ -57,6 +57,8 @@ def _versions(staged: pa.Table, cursor: CursorSpec | None) -> pa.Array | pa.Chun
     names = [name for name in (cursor.column, cursor.id) if name] if cursor else []
     if names and set(names) <= set(staged.column_names):
         return pc.binary_join_element_wise(*(pc.cast(staged.column(name), pa.string()) for name in names), "\0")
+    if not has_versions(staged):
+        return pa.nulls(staged.num_rows, pa.string())
     return pa.array([version_of(staged, row) or None for row in range(staged.num_rows)], pa.string())
 
 
