@@ -202,3 +202,15 @@ class Flow(msgspec.Struct, frozen=True, kw_only=True):
     def streams(self) -> tuple[StreamSpec, ...]:
         """Every stream of every source."""
         return tuple(stream for source in self.sources for stream in source.streams)
+
+    def chain_to(self, node: str) -> tuple[str, tuple[TranslationSpec, ...]]:
+        """The stage that a node's records come from, and the translations from there to the node, in order.
+
+        The stage is the node itself, if it is a stream or a whole-set translation.
+        """
+        translations = {one.node: one for one in self.translations}
+        links: list[TranslationSpec] = []
+        while (spec := translations.get(node)) is not None and not spec.is_set:
+            links.insert(0, spec)
+            node = spec.inputs[0]
+        return node, tuple(links)

@@ -43,12 +43,8 @@ class Made:
 
 
 def root_of(work: Work, node: str) -> str:
-    """The stage that a node's records come from: the node itself, if it is a stream or a whole-set translation."""
-    while True:
-        spec = work.translation(node)
-        if spec is None or spec.is_set:
-            return node
-        node = spec.inputs[0]
+    """The stage that a node's records come from; see ``Flow.chain_to``."""
+    return work.flow.chain_to(node)[0]
 
 
 class Chain:
@@ -59,14 +55,10 @@ class Chain:
         self._links: list[tuple[TranslationSpec, Translator]] = []
         self._compiled_for: list[tuple[pa.Schema, dict[str, str]]] = []
         self._removals: list[Removals] = []
-        specs: list[TranslationSpec] = []
-        while (spec := work.translation(node)) is not None and not spec.is_set:
-            specs.insert(0, spec)
-            node = spec.inputs[0]
-        self._root = node
+        self._root, specs = work.flow.chain_to(node)
         self._tallies = shape.tallies
         self._upstream = Upstream(work.flow)
-        stream = work.stream(node)
+        stream = work.stream(self._root)
         schema, kinds = shape.schema, shape.kinds
         self._timezone = stream.timezone if stream else ""
         for spec in specs:
@@ -75,11 +67,6 @@ class Chain:
             self._links.append((spec, translator))
             schema, kinds = translator.schema, {}
         self.schema = pa.schema([column for column in schema if column.name not in HIDDEN])
-
-    @property
-    def nodes(self) -> tuple[str, ...]:
-        """The translations of the chain, in order."""
-        return tuple(spec.node for spec, _translator in self._links)
 
     def apply(self, batch: StagedBatch) -> Made:
         """Translate one batch; rejects have their position and their original."""
@@ -112,8 +99,7 @@ class Chain:
     def _erase(self, batch: StagedBatch) -> Made:
         """The keys of deleted records."""
         made = Made(batch, batch.table, deleted=True)
-        table = batch.table
-        rids = pa.chunked_array([pa.array(range(batch.rid_base, batch.rid_base + table.num_rows), pa.int64())])
+        table, rids = batch.table, own_ids(batch.table, batch.rid_base)
         for link in self._removals or self._compile_removals():
             outputs, counts, rejects = link.apply(table, rids)
             made.shares |= link.shares(outputs)

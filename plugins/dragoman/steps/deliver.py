@@ -24,7 +24,7 @@ from dragoman.core.ports import DeliverySession, FileDestination, GivesAnswers, 
 from dragoman.ledger.rows import Sidecar
 from dragoman.steps.backfill import Backfill
 from dragoman.steps.behind import catch_up
-from dragoman.steps.chain import Made, root_of
+from dragoman.steps.chain import Made
 from dragoman.steps.components import destination_can, opened_destination
 from dragoman.steps.deletes.removals import erase
 from dragoman.steps.files.encode import encode
@@ -91,7 +91,8 @@ class _Delivery:
         self.applied = False
         self._opened = ExitStack()
         self._items = destination_can(spec).items
-        stream = work.stream(root_of(work, spec.input))
+        self._root, self._links = work.flow.chain_to(spec.input)
+        stream = work.stream(self._root)
         self._cursor = stream.cursor if stream else None
         self._in_hand: tuple[Made, pa.Table] | None = None
         self._before: int | None = None
@@ -232,7 +233,7 @@ class _Delivery:
             if self.session is not None:
                 self.session.commit(positions_of(work, node))
             failpoint("deliver.committed")
-        self.tally.seal(self._chain_nodes())
+        self.tally.seal(spec.node for spec in self._links)
         ledger.finish_node(work.run_id, work.token, node, receipts=receipts)
         failpoint("deliver.recorded")
 
@@ -254,13 +255,6 @@ class _Delivery:
         read = max(self.work.read_so_far(), self.counts["in"] + rejects)
         raise self.work.held(rejects, read, (*self.tally.logs.values(), self.log))
 
-    def _chain_nodes(self) -> list[str]:
-        nodes, node = [], self.spec.input
-        while (spec := self.work.translation(node)) is not None and not spec.is_set:
-            nodes.append(node)
-            node = spec.inputs[0]
-        return nodes
-
     def _nothing_new(self) -> bool:
-        row = self.work.node_row(root_of(self.work, self.spec.input))
+        row = self.work.node_row(self._root)
         return row is not None and bool(row.counts.get("nothing_new", 0))

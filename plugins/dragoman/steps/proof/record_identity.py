@@ -86,11 +86,8 @@ def identity_of(flow: Flow, spec: DeliverySpec) -> RecordIdentity:
     """How the records of a delivery are told apart."""
     if spec.key:
         return RecordIdentity(spec.key)
-    translations = {one.node: one for one in flow.translations}
-    node = spec.input
-    while node in translations and not translations[node].is_set:
-        node = translations[node].inputs[0]
-    stream = next((one for one in flow.streams if one.node == node), None)
+    root, _links = flow.chain_to(spec.input)
+    stream = next((one for one in flow.streams if one.node == root), None)
     if stream is not None and stream.cursor is not None and stream.cursor.id:
         return RecordIdentity((stream.cursor.id,), of_source=True)
     return RecordIdentity(())

@@ -152,13 +152,10 @@ def _row_of(place: Workplace, flow: Flow, spec: DeliverySpec, batch: BatchRow, p
 
 def _source_column(flow: Flow, spec: DeliverySpec, name: str) -> str:
     """The column of the stage that an output's column is taken from, as far as that can be read off the mapping."""
-    translations = {one.node: one for one in flow.translations}
-    node = spec.input
-    while (translation := translations.get(node)) is not None and not translation.is_set:
+    for translation in reversed(flow.chain_to(spec.input)[1]):
         found = next((one for one in translation.fields or () if one.name == name), None)
         if found is not None:
             name = found.expression.strip().strip('"')
-        node = translation.inputs[0]
     return name
 
 
